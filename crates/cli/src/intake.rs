@@ -1,0 +1,4 @@
+//! Files become readable inputs: opened, unpacked, and recognised by content, never by name alone.
+
+pub mod kind;
+pub mod open;

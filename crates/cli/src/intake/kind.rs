@@ -1,0 +1,1 @@
+//! Recognition: what an input is, told by its first bytes.

@@ -1,0 +1,16 @@
+//! The `hopclock` command: opens files, owns exit codes, and is glue otherwise.
+#![forbid(unsafe_code)]
+
+mod args;
+mod cmd;
+mod exit;
+mod intake;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // clap prints its own usage errors and exits with 2, as the contract has it.
+    let args = args::Args::parse();
+    exit::code(cmd::carry_out(args.command))
+}

@@ -1,0 +1,1 @@
+//! Bytes of a capture file become packets.

@@ -1,0 +1,1 @@
+//! The catalogue of timers known to end connections.

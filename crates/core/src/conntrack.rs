@@ -1,0 +1,1 @@
+//! The Linux connection tracking table, as a pure model.

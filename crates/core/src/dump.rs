@@ -1,0 +1,1 @@
+//! Dumps become facts of a host.

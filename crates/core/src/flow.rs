@@ -1,0 +1,1 @@
+//! Segments become flows, and flows end.

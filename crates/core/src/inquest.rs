@@ -1,0 +1,1 @@
+//! Facts become evidence, evidence becomes a verdict.

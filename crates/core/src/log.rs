@@ -1,0 +1,128 @@
+//! Lines of an application's log become events, and events become lives of connections.
+//!
+//! The reader is fed lines ([`LogReader::line`]) and asked once at the end ([`LogReader::finish`]).
+//! It keeps events, not text: memory is bounded by the number of lines that speak of a connection.
+
+use crate::time::{Gap, Moment};
+
+/// What the caller knows that a log does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The latest moment a line can carry (the file's modification time): chooses the year for stamps without one.
+    pub not_after: Option<Moment>,
+    /// Offset from UTC in seconds assumed for stamps that carry no zone; `None` means UTC, and the reading says it was assumed.
+    pub offset_s: Option<i32>,
+    /// Lines with any of these texts open a connection, whatever the phrasebook says.
+    pub open: Vec<String>,
+    /// Lines with any of these texts end one.
+    pub end: Vec<String>,
+    /// `name=` of the field that tells connections apart.
+    pub key: Option<String>,
+}
+
+/// What the words of a line say of a connection. The phrasebook maps texts of real software to these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Act {
+    /// A connection, session or subscription began.
+    Opened,
+    /// One ended, in whatever way.
+    Ended,
+    /// Traffic on a connection.
+    Alive,
+    /// Something that may matter, but ends no connection by itself (a reload, a full table).
+    Incident,
+}
+
+/// One line that speaks of a connection.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Line number, from 1.
+    pub line: u64,
+    /// When, by the line's own stamp.
+    pub at: Moment,
+    /// What it means for a connection.
+    pub act: Act,
+    /// Ids of `log/phrasebook.toml`'s `word`s that the line says: "eof", "reset", "table-full" …
+    pub words: Vec<&'static str>,
+    /// The connection it speaks of, as far as the line tells: a port, an id, an address.
+    pub who: Option<String>,
+    /// An age the line itself states ("after 3479s").
+    pub stated_age: Option<Gap>,
+    /// A silence the line itself states ("after 12584s idle").
+    pub stated_idle: Option<Gap>,
+    /// The line, cut to 200 bytes, for quoting.
+    pub text: String,
+}
+
+/// One connection as the log tells it.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Index into [`LogReading::events`] of the opening line.
+    pub open: Option<usize>,
+    /// The same for the last line of traffic before the end.
+    pub last_alive: Option<usize>,
+    /// The same for the ending line; `None` when the log stops first.
+    pub end: Option<usize>,
+}
+
+/// Lives that belong together: one upstream, one pool, one kind of stream.
+#[derive(Clone, Debug)]
+pub struct LogSeries {
+    /// What they have in common, in words.
+    pub what: String,
+    /// In the order of their ends.
+    pub lives: Vec<Life>,
+}
+
+/// Everything a log told.
+#[derive(Clone, Debug)]
+pub struct LogReading {
+    /// Lines that speak of a connection, in the file's order.
+    pub events: Vec<Event>,
+    /// Lives, gathered by what they have in common; the largest first.
+    pub series: Vec<LogSeries>,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines whose time was understood.
+    pub stamped: u64,
+    /// The step of the stamps: one second, a millisecond …
+    pub resolution: Gap,
+    /// Whether the zone was told by the stamps or assumed.
+    pub zone_assumed: bool,
+    /// First and last stamp.
+    pub span: Option<(Moment, Moment)>,
+    /// What was odd, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Reads one log.
+#[derive(Debug)]
+pub struct LogReader {
+    options: Options,
+}
+
+impl LogReader {
+    /// A reader with nothing read yet.
+    pub fn new(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// Takes the next line, without its line end. Any bytes are fine.
+    pub fn line(&mut self, _line: &[u8]) {
+        let _ = &self.options;
+    }
+
+    /// Pairs what was read.
+    pub fn finish(self) -> LogReading {
+        LogReading {
+            events: Vec::new(),
+            series: Vec::new(),
+            lines: 0,
+            stamped: 0,
+            resolution: Gap::from_secs(1),
+            zone_assumed: true,
+            span: None,
+            notes: Vec::new(),
+        }
+    }
+}

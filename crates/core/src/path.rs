@@ -1,0 +1,1 @@
+//! Who stood where: vantage points and hops.

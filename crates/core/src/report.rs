@@ -1,0 +1,1 @@
+//! Everything a pen may need, in one numbered document.

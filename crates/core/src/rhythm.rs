@@ -1,0 +1,85 @@
+//! Endings in time become an anchor, a period with an interval, and how many more would tell.
+//!
+//! No log and no capture is known here: only when connections opened, spoke last and ended.
+
+use crate::terms::Anchor;
+use crate::time::{Gap, Moment};
+use serde::Serialize;
+
+/// One connection, reduced to its times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// When it opened, where that is known.
+    pub open: Option<Moment>,
+    /// When it last carried traffic, where that is known.
+    pub last_activity: Option<Moment>,
+    /// When it ended.
+    pub end: Moment,
+}
+
+/// Connections whose ends are to be explained together, in the order of their ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Their times.
+    pub spans: Vec<Span>,
+    /// The step of the stamps they come from.
+    pub resolution: Gap,
+    /// Offset from UTC of the wall clock a schedule would follow, in seconds.
+    pub offset_s: i32,
+}
+
+/// The rhythm as the report's contract prints it. Seconds throughout.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rhythm {
+    /// Endings used.
+    pub events: usize,
+    /// What the timer counts from, as far as these times tell.
+    pub anchor: Anchor,
+    /// The timer, without the reconnect delay where that is known.
+    pub period_s: Option<f64>,
+    /// Lower end of the 95 % interval.
+    pub low_s: Option<f64>,
+    /// Upper end of the 95 % interval.
+    pub high_s: Option<f64>,
+    /// The round number the drift is measured against.
+    pub drift_against_s: Option<f64>,
+    /// How much later each cycle is than that number.
+    pub drift_s_per_cycle: Option<f64>,
+    /// Median time from an end to the next open, where opens are known.
+    pub reconnect_delay_s: Option<f64>,
+    /// How many more endings would tell the leading anchors apart; `None` when nothing is open or no number would.
+    pub events_needed: Option<u32>,
+}
+
+/// One model's share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Model {
+    /// Which.
+    pub anchor: Anchor,
+    /// Its probability among the models compared, given the stated priors.
+    pub probability: f64,
+    /// Natural logarithm of the probability of the times under it (priors on its own parameters integrated out).
+    pub log_evidence: f64,
+}
+
+/// A jump of phase: the ends before and after it keep the same period but not the same grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhaseBreak {
+    /// Index of the first span after the jump.
+    pub before: usize,
+    /// By how much the grid moved.
+    pub shift: Gap,
+}
+
+/// What a series of ends says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The summary for the report.
+    pub rhythm: Rhythm,
+    /// Every model compared, the most probable first; empty when there are too few endings.
+    pub models: Vec<Model>,
+    /// Jumps of phase, in order.
+    pub breaks: Vec<PhaseBreak>,
+    /// Why the anchor is undetermined, or what else a reader should know; one sentence each.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! A told story becomes segments on a virtual clock.

@@ -1,0 +1,1 @@
+//! A packet becomes a segment.

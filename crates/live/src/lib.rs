@@ -1,0 +1,6 @@
+//! hopclock-live: what hopclock asks of the running machine. Linux only.
+//!
+//! This is the one crate that may ask the time, hold a socket or need a privilege.
+#![deny(unsafe_code)]
+
+pub mod clock;
