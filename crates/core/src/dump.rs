@@ -1,1 +1,9 @@
-//! Dumps become facts of a host.
+//! Text of dumps and notes becomes facts of a host, each with the line it stands on.
+//!
+//! Dumps carry no clock and no host of their own; a stamped line (`# hopclock host=… role=… at=…`)
+//! or the folder says where they are from. Nothing here guesses it.
+
+pub mod conntrack;
+pub mod header;
+pub mod notes;
+pub mod sysctl;
