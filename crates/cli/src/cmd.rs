@@ -1,9 +1,13 @@
 //! One file a command; here they are only told apart.
 
+mod flows;
+
 use crate::args::Command;
 use crate::exit::{Exit, Trouble};
 
 /// Runs the command that was typed.
 pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
-    match command {}
+    match command {
+        Command::Flows(typed) => flows::carry_out(&typed),
+    }
 }

@@ -29,8 +29,10 @@ pub struct Opened {
     /// The unpacked bytes.
     pub reader: Box<dyn BufRead>,
     /// When the file was last written, where there is a file.
+    #[expect(dead_code, reason = "until logs are read")]
     pub modified: Option<Moment>,
     /// How it was packed.
+    #[expect(dead_code, reason = "until inputs are listed")]
     pub packing: Packing,
 }
 
