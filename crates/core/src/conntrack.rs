@@ -5,6 +5,28 @@
 //! helpers, no synproxy, no `ct timeout` policies and no flowtable, and where a kernel version was
 //! read in source but not run it says so.
 
+pub mod entry;
+mod hash;
+pub mod judged;
+pub mod options;
+pub mod packet;
+pub mod reason;
+pub mod rules;
 pub mod settings;
+pub mod state;
+mod table;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod window;
 
+pub use entry::Entry;
+pub use judged::{CtState, Event, Gone, Judged, Met, Verdict};
+pub use options::Options;
+pub use packet::{Packet, Tuple};
+pub use reason::Reason;
+pub use rules::Rules;
 pub use settings::{Settings, Timeouts};
+pub use state::{Dir, Kind, State};
+pub use table::Table;

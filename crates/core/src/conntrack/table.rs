@@ -1,0 +1,444 @@
+//! The table: look-up, making and ending of entries, and their queue of expiries.
+//!
+//! An expired entry is never used, so here it is gone at its expiry; the kernel may keep counting
+//! it until something walks over it. Refused: which entries `early_drop` would evict when the
+//! table is full, since that depends on a keyed hash. Time never runs backwards: a packet stamped
+//! before its predecessor is taken as simultaneous with it.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use super::entry::{Counters, Entry, Proto, Status};
+use super::hash::Quick;
+use super::judged::{CtState, Event, Gone, Judged, Met, Verdict};
+use super::packet::{Body, Checksum, Hook, Packet, Tuple, may_open};
+use super::reason::Reason;
+use super::rules::Rules;
+use super::settings::Settings;
+use super::state::Dir;
+use super::tcp::{self, Step};
+use super::window::Under;
+use crate::time::{Gap, Moment};
+
+/// Where a tuple leads.
+type Place = (u32, Dir);
+
+/// The conntrack table of one network namespace.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Sysctls; may be changed between packets, and then hold from the next packet on.
+    pub settings: Settings,
+    rules: Rules,
+    slots: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    index: HashMap<Tuple, Place, Quick>,
+    /// One element an entry at least: the moment to look at it, its slot, its number.
+    queue: BinaryHeap<Reverse<(Moment, u32, u64)>>,
+    now: Moment,
+    made: u64,
+    invalid: u64,
+    events: Vec<Event>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(settings: Settings, rules: Rules) -> Self {
+        Self {
+            settings,
+            rules,
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: HashMap::default(),
+            queue: BinaryHeap::new(),
+            now: Moment::from_ns(i64::MIN),
+            made: 0,
+            invalid: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// The rules it follows.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Entries alive.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether no entry is alive.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The statistic `invalid`: packets left without an entry because they were INVALID.
+    pub const fn invalid(&self) -> u64 {
+        self.invalid
+    }
+
+    /// The latest moment the table has heard of.
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Entries alive, in no particular order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.iter().flatten()
+    }
+
+    /// The live entry a packet with `tuple` would meet, and the packet's direction in it.
+    pub fn find(&self, tuple: &Tuple) -> Option<(&Entry, Dir)> {
+        let &(slot, dir) = self.index.get(tuple)?;
+        let entry = self.slots.get(slot as usize)?.as_ref()?;
+        (entry.expires > self.now).then_some((entry, dir))
+    }
+
+    /// Takes what has ended since the last call, in order of time.
+    pub fn drain_events(&mut self) -> std::vec::Drain<'_, Event> {
+        self.events.drain(..)
+    }
+
+    /// Changes an entry from outside, as ctnetlink does; false if no entry has this tuple. Tuples
+    /// and number stay as they were.
+    pub fn change(&mut self, tuple: &Tuple, change: impl FnOnce(&mut Entry)) -> bool {
+        let Some(&(slot, _)) = self.index.get(tuple) else { return false };
+        let Some(Some(entry)) = self.slots.get_mut(slot as usize) else { return false };
+        let (id, original, reply) = (entry.id, entry.original, entry.reply);
+        change(entry);
+        (entry.id, entry.original, entry.reply) = (id, original, reply);
+        self.requeue(slot);
+        true
+    }
+
+    /// Puts an entry into the table, as a dump or ctnetlink tells of it; the number is assigned
+    /// here. False if one of its tuples is taken.
+    pub fn insert(&mut self, entry: Entry) -> bool {
+        if self.index.contains_key(&entry.original) || self.index.contains_key(&entry.reply) {
+            return false;
+        }
+        self.place(entry);
+        true
+    }
+
+    /// Removes an entry from outside, without an event; false if no entry has this tuple.
+    pub fn remove(&mut self, tuple: &Tuple) -> bool {
+        let Some(&(slot, _)) = self.index.get(tuple) else { return false };
+        self.take_out(slot).is_some()
+    }
+
+    /// Moves the table's time; entries whose time is up are gone, with an event each.
+    pub fn advance_to(&mut self, at: Moment) {
+        self.now = self.now.max(at);
+        while let Some(&Reverse((due, slot, id))) = self.queue.peek() {
+            if due > self.now {
+                return;
+            }
+            self.queue.pop();
+            let Some(Some(entry)) = self.slots.get_mut(slot as usize) else { continue };
+            if entry.id != id || entry.queued_for != due {
+                continue; // a later or earlier element stands for this entry
+            }
+            if entry.expires > self.now {
+                entry.queued_for = entry.expires;
+                self.queue.push(Reverse((entry.expires, slot, id)));
+                continue;
+            }
+            let at = entry.expires;
+            self.end(slot, Gone::Expired, at);
+        }
+    }
+
+    /// Judges one packet.
+    pub fn packet(&mut self, at: Moment, packet: &Packet) -> Judged {
+        self.advance_to(at);
+        let judged = self.judge(packet);
+        if judged.verdict == Verdict::Invalid {
+            self.invalid += 1;
+        }
+        judged
+    }
+
+    fn judge(&mut self, packet: &Packet) -> Judged {
+        match packet.body {
+            Body::IcmpError { about } => return self.icmp_error(packet, about),
+            Body::BrokenTcp { logged } => {
+                let reason = if logged { Reason::Truncated } else { Reason::Short };
+                return refused(packet, reason);
+            }
+            Body::BrokenUdp => return refused(packet, Reason::Short),
+            Body::BrokenIcmp => return refused(packet, Reason::UnpairedIcmp),
+            Body::Tcp(_) | Body::Udp | Body::Icmp | Body::Other => {}
+        }
+        match self.index.get(&packet.tuple) {
+            Some(&(slot, dir)) => self.known(slot, dir, packet),
+            None => self.fresh(packet),
+        }
+    }
+
+    /// A packet of a flow without an entry.
+    fn fresh(&mut self, packet: &Packet) -> Judged {
+        if self.is_full() {
+            return Judged { verdict: Verdict::Drop, ..refused(packet, Reason::TableFull) };
+        }
+        let Some(reply) = packet.tuple.inverse() else {
+            return refused(packet, Reason::UnpairedIcmp);
+        };
+        let mut entry = Entry {
+            id: 0,
+            original: packet.tuple,
+            reply,
+            status: Status::default(),
+            expires: self.now,
+            counted_original: Counters::default(),
+            counted_reply: Counters::default(),
+            proto: Proto::fresh(packet.tuple.proto, self.now),
+            queued_for: self.now,
+        };
+        let step = self.step(&mut entry, Dir::Original, packet, true);
+        match step {
+            Step::Invalid(reason) | Step::InvalidLowered(reason, _) => refused(packet, reason),
+            _ => {
+                apply(&mut entry, Dir::Original, packet, step, self.now);
+                let (id, expires) = self.place(entry);
+                entry.id = id;
+                entry.expires = expires;
+                let mut judged = self.judged(&entry, Dir::Original, packet, step);
+                judged.ct_state = CtState::New;
+                judged.created = true;
+                judged
+            }
+        }
+    }
+
+    /// A packet of a flow with an entry.
+    fn known(&mut self, slot: u32, dir: Dir, packet: &Packet) -> Judged {
+        let Some(Some(mut entry)) = self.slots.get(slot as usize).copied() else {
+            return refused(packet, Reason::UnpairedIcmp);
+        };
+        let seen_reply = entry.status.seen_reply;
+        if entry.status.offload {
+            let mut judged = self.judged(&entry, dir, packet, Step::Ignore(Reason::Offloaded));
+            judged.verdict = Verdict::Untracked;
+            return judged;
+        }
+        let step = self.step(&mut entry, dir, packet, false);
+        if step == Step::Reopen {
+            self.end(slot, Gone::Destroyed, self.now);
+            self.invalid += u64::from(self.rules.reopening_counted_invalid);
+            return self.fresh(packet);
+        }
+        apply(&mut entry, dir, packet, step, self.now);
+        let mut judged = self.judged(&entry, dir, packet, step);
+        if judged.verdict != Verdict::Invalid {
+            let established = dir == Dir::Reply || seen_reply;
+            judged.ct_state = if established { CtState::Established } else { CtState::New };
+        }
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(entry);
+        }
+        if step == Step::Kill {
+            judged.killed = true;
+            self.end(slot, Gone::Destroyed, self.now);
+        } else {
+            self.requeue(slot);
+        }
+        judged
+    }
+
+    /// What the protocol says; the entry is changed but for timer, accounting and SEEN_REPLY.
+    fn step(&self, entry: &mut Entry, dir: Dir, packet: &Packet, first: bool) -> Step {
+        let checked = self.settings.checksum && packet.hook == Hook::Prerouting;
+        let holds = !(checked && packet.checksum == Checksum::Bad);
+        let under = Under { settings: &self.settings, rules: &self.rules };
+        match packet.body {
+            Body::Tcp(tcp) => {
+                if let Some(reason) = tcp::sane(&tcp, holds) {
+                    return Step::Invalid(reason);
+                }
+                if first {
+                    tcp::first(entry, &tcp, self.now, under)
+                } else {
+                    tcp::known(entry, dir, &tcp, self.now, under)
+                }
+            }
+            _ if !holds => Step::Invalid(Reason::BadChecksum),
+            Body::Udp => self.udp(entry),
+            Body::Icmp => self.icmp(packet, first),
+            _ => Step::Refresh(self.settings.generic),
+        }
+    }
+
+    /// UDP: a flow answered for longer than two seconds is a stream, and assured
+    /// (nf_conntrack_proto_udp.c, 6.18).
+    fn udp(&self, entry: &mut Entry) -> Step {
+        let Proto::Udp { stream_from } = entry.proto else {
+            return Step::Refresh(self.settings.generic);
+        };
+        if entry.status.seen_reply && self.now > stream_from {
+            entry.status.assured = true;
+            return Step::Refresh(self.settings.udp_stream);
+        }
+        Step::Refresh(self.settings.udp)
+    }
+
+    /// ICMP: questions open an entry, and every message of the exchange refreshes it
+    /// (nf_conntrack_proto_icmp.c and _icmpv6.c, 6.18).
+    fn icmp(&self, packet: &Packet, first: bool) -> Step {
+        let kind = (packet.tuple.dport >> 8) as u8;
+        if first && !may_open(packet.tuple.proto, kind) {
+            return Step::Invalid(Reason::UnpairedIcmp);
+        }
+        let v4 = packet.tuple.proto == super::packet::proto::ICMP;
+        Step::Refresh(if v4 { self.settings.icmp } else { self.settings.icmpv6 })
+    }
+
+    /// An ICMP error: RELATED to the flow it is about, of which nothing changes.
+    fn icmp_error(&self, packet: &Packet, about: Option<Tuple>) -> Judged {
+        let met = about.and_then(|tuple| self.find(&tuple.inverse()?));
+        match met {
+            Some((entry, dir)) if entry.tuple(dir).dst == packet.tuple.dst => {
+                let met = self.met(entry, dir);
+                Judged {
+                    verdict: Verdict::Accept,
+                    ct_state: CtState::Related,
+                    entry: Some(met),
+                    reason: None,
+                    ..refused(packet, Reason::UnrelatedIcmp)
+                }
+            }
+            _ => refused(packet, Reason::UnrelatedIcmp),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let Some(max) = self.settings.max else { return false };
+        if max == 0 && self.rules.zero_max_is_unlimited {
+            return false;
+        }
+        self.len() >= max as usize
+    }
+
+    fn met(&self, entry: &Entry, dir: Dir) -> Met {
+        Met {
+            id: entry.id,
+            dir,
+            tcp_state: entry.tcp_state(),
+            timeout_s: entry.remaining_s(self.now),
+            assured: entry.status.assured,
+        }
+    }
+
+    fn judged(&self, entry: &Entry, dir: Dir, packet: &Packet, step: Step) -> Judged {
+        let mut judged = Judged {
+            verdict: Verdict::Accept,
+            ct_state: CtState::Established,
+            reason: None,
+            refreshed: false,
+            lowered_s: None,
+            entry: Some(self.met(entry, dir)),
+            created: false,
+            killed: false,
+            leaves_as: entry.tuple(dir.other()).inverse().unwrap_or(packet.tuple),
+        };
+        match step {
+            Step::Refresh(_) => judged.refreshed = !entry.status.fixed_timeout,
+            Step::Keep(reason) => judged.reason = Some(reason),
+            Step::Ignore(reason) => {
+                judged.verdict = Verdict::Ignore;
+                judged.reason = Some(reason);
+            }
+            Step::Invalid(reason) | Step::InvalidLowered(reason, _) => {
+                judged.verdict = Verdict::Invalid;
+                judged.ct_state = CtState::Invalid;
+                judged.reason = Some(reason);
+                judged.leaves_as = packet.tuple;
+                if let Step::InvalidLowered(_, seconds) = step {
+                    judged.lowered_s = Some(seconds);
+                }
+            }
+            Step::Kill | Step::Reopen => {}
+        }
+        judged
+    }
+
+    /// Puts an entry into a slot, the index and the queue; returns its number and expiry.
+    fn place(&mut self, mut entry: Entry) -> (u64, Moment) {
+        self.made += 1;
+        entry.id = self.made;
+        entry.queued_for = entry.expires;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.index.insert(entry.original, (slot, Dir::Original));
+        self.index.insert(entry.reply, (slot, Dir::Reply));
+        self.queue.push(Reverse((entry.expires, slot, entry.id)));
+        let told = (entry.id, entry.expires);
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(entry);
+        }
+        told
+    }
+
+    fn take_out(&mut self, slot: u32) -> Option<Entry> {
+        let entry = self.slots.get_mut(slot as usize)?.take()?;
+        self.free.push(slot);
+        self.index.remove(&entry.original);
+        self.index.remove(&entry.reply);
+        Some(entry)
+    }
+
+    fn end(&mut self, slot: u32, gone: Gone, at: Moment) {
+        if let Some(entry) = self.take_out(slot) {
+            let (original, tcp_state) = (entry.original, entry.tcp_state());
+            self.events.push(Event { gone, at, entry: entry.id, original, tcp_state });
+        }
+    }
+
+    /// An element is added only when the expiry moved before the one that stands.
+    fn requeue(&mut self, slot: u32) {
+        let Some(Some(entry)) = self.slots.get_mut(slot as usize) else { return };
+        if entry.expires < entry.queued_for {
+            entry.queued_for = entry.expires;
+            self.queue.push(Reverse((entry.expires, slot, entry.id)));
+        }
+    }
+}
+
+/// What every step does beside the protocol: timer, accounting, SEEN_REPLY.
+fn apply(entry: &mut Entry, dir: Dir, packet: &Packet, step: Step, now: Moment) {
+    match step {
+        Step::Refresh(seconds) => {
+            if !entry.status.fixed_timeout {
+                entry.expires = now.plus(Gap::from_secs(i64::from(seconds)));
+            }
+            entry.count(dir, packet.l3_len);
+        }
+        Step::InvalidLowered(_, seconds) => {
+            entry.expires = now.plus(Gap::from_secs(i64::from(seconds)));
+            return;
+        }
+        Step::Kill => entry.count(dir, packet.l3_len),
+        Step::Invalid(_) => return,
+        Step::Keep(_) | Step::Ignore(_) | Step::Reopen => {}
+    }
+    if dir == Dir::Reply {
+        entry.status.seen_reply = true;
+    }
+}
+
+/// A packet without an entry, refused.
+fn refused(packet: &Packet, reason: Reason) -> Judged {
+    Judged {
+        verdict: Verdict::Invalid,
+        ct_state: CtState::Invalid,
+        reason: Some(reason),
+        refreshed: false,
+        lowered_s: None,
+        entry: None,
+        created: false,
+        killed: false,
+        leaves_as: packet.tuple,
+    }
+}
