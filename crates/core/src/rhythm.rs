@@ -83,3 +83,23 @@ pub struct Reading {
     /// Why the anchor is undetermined, or what else a reader should know; one sentence each.
     pub notes: Vec<String>,
 }
+
+/// Reads a series of ends.
+pub fn read(_series: &Series) -> Reading {
+    Reading {
+        rhythm: Rhythm {
+            events: 0,
+            anchor: Anchor::Undetermined,
+            period_s: None,
+            low_s: None,
+            high_s: None,
+            drift_against_s: None,
+            drift_s_per_cycle: None,
+            reconnect_delay_s: None,
+            events_needed: None,
+        },
+        models: Vec::new(),
+        breaks: Vec::new(),
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,101 @@
+//! What the inquest is given: the inputs, read, each with what is known of where it was taken.
+
+use crate::dump::conntrack::Entry;
+use crate::dump::notes::Notes;
+use crate::dump::sysctl::Setting;
+use crate::flow::CaptureReading;
+use crate::log::LogReading;
+use crate::terms::Role;
+use crate::time::Moment;
+
+/// One input, read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name as the report prints it.
+    pub file: String,
+    /// Where on the path it was taken; unknown stays unknown.
+    pub role: Option<Role>,
+    /// The host's name.
+    pub host: Option<String>,
+    /// When it was taken.
+    pub taken_at: Option<Moment>,
+    /// The command that printed it.
+    pub command: Option<String>,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What an input holds.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// An application's or system's log.
+    Log(LogReading),
+    /// A packet capture.
+    Capture(CaptureReading),
+    /// Entries of a conntrack table.
+    Conntrack(Vec<Entry>),
+    /// Settings of a host.
+    Sysctl(Vec<Setting>),
+    /// What somebody wrote down.
+    Notes(Notes),
+}
+
+/// Everything there is to argue from.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The inputs, in the order in which they were named.
+    pub sources: Vec<Source>,
+}
+
+impl Facts {
+    /// The same facts without one input: what would be argued had it never been collected.
+    pub fn without(&self, file: &str) -> Facts {
+        Facts { sources: self.sources.iter().filter(|s| s.file != file).cloned().collect() }
+    }
+
+    /// The logs.
+    pub fn logs(&self) -> impl Iterator<Item = (&Source, &LogReading)> {
+        self.sources.iter().filter_map(|s| match &s.content {
+            Content::Log(log) => Some((s, log)),
+            _ => None,
+        })
+    }
+
+    /// The captures.
+    pub fn captures(&self) -> impl Iterator<Item = (&Source, &CaptureReading)> {
+        self.sources.iter().filter_map(|s| match &s.content {
+            Content::Capture(capture) => Some((s, capture)),
+            _ => None,
+        })
+    }
+
+    /// Every conntrack entry.
+    pub fn entries(&self) -> impl Iterator<Item = (&Source, &Entry)> {
+        self.sources.iter().flat_map(|s| {
+            let entries: &[Entry] = match &s.content {
+                Content::Conntrack(entries) => entries,
+                _ => &[],
+            };
+            entries.iter().map(move |e| (s, e))
+        })
+    }
+
+    /// Every setting.
+    pub fn settings(&self) -> impl Iterator<Item = (&Source, &Setting)> {
+        self.sources.iter().flat_map(|s| {
+            let settings: &[Setting] = match &s.content {
+                Content::Sysctl(settings) => settings,
+                _ => &[],
+            };
+            settings.iter().map(move |e| (s, e))
+        })
+    }
+
+    /// The notes.
+    pub fn notes(&self) -> impl Iterator<Item = (&Source, &Notes)> {
+        self.sources.iter().filter_map(|s| match &s.content {
+            Content::Notes(notes) => Some((s, notes)),
+            _ => None,
+        })
+    }
+}

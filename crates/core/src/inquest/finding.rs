@@ -1,0 +1,241 @@
+//! A finding: one subject, its evidence weighed, and what is said of it.
+
+use super::advice::{Fix, Step};
+use super::causes::Family;
+use super::clocks_seen::{Reading, SeenClock};
+use super::contradictions::Contradiction;
+use super::evidence::{Evidence, Weighs};
+use super::numbers::{Quantities, number};
+use super::observe::Gathered;
+use super::weigh::{ClockShare, Law, Sensitivity, Weighed};
+use crate::flow::How;
+use crate::rhythm;
+use crate::terms::{Anchor, DetectedBy, EndedBy, Outcome, Role, Side};
+
+/// One end of a connection, for the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct End {
+    /// `client.pcap#1`.
+    pub flow: String,
+    /// In which way.
+    pub how: How,
+    /// Whose address the first FIN or RST carries.
+    pub signed_by: Option<Side>,
+    /// Age in seconds, where the opening was seen.
+    pub age_s: Option<f64>,
+    /// Silence before it in seconds.
+    pub idle_before_s: Option<f64>,
+    /// The file, and the packets that show it.
+    pub packets: Vec<(u64, u64)>,
+}
+
+/// The clock a verdict points at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedClock {
+    /// Catalogue id, or the setting's own name for a documented timer.
+    pub id: String,
+    /// Who makes the thing that keeps it.
+    pub product: String,
+    /// The setting.
+    pub setting: String,
+    /// Its value.
+    pub seconds: f64,
+    /// What it counts from.
+    pub anchor: Anchor,
+}
+
+/// A configured or documented timer that cannot have done it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedHerring {
+    /// The timer, in words.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+    /// The evidence that names it.
+    pub evidence: String,
+}
+
+/// One subject, argued.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which connections, in words.
+    pub what: String,
+    /// How many ends.
+    pub count: usize,
+    /// Client and server of the flows, where captures show them.
+    pub server: Option<std::net::SocketAddr>,
+    /// The evidence and the clocks seen.
+    pub gathered: Gathered,
+    /// Every cause, the most probable first.
+    pub weighed: Vec<Weighed>,
+    /// How the leader stands against the argued ranges.
+    pub sensitivity: Option<Sensitivity>,
+    /// The outcome by the contract's rule.
+    pub outcome: Outcome,
+    /// What was measured.
+    pub measured: Quantities,
+    /// The rhythm, where there is one.
+    pub rhythm: Option<rhythm::Reading>,
+    /// Jumps of phase in it.
+    pub phase_breaks: usize,
+    /// Ends seen in captures.
+    pub endings: Vec<End>,
+    /// What does not fit together.
+    pub contradictions: Vec<Contradiction>,
+    /// Measures.
+    pub fixes: Vec<Fix>,
+    /// What to collect.
+    pub next: Vec<Step>,
+}
+
+impl Finding {
+    /// Every cause with its probability, the most probable first.
+    pub fn by_cause(&self, law: &Law) -> Vec<(String, f64)> {
+        self.weighed
+            .iter()
+            .filter_map(|w| Some((law.causes.all().get(w.cause)?.id.clone(), w.probability)))
+            .collect()
+    }
+
+    /// The shortest list that holds 0.80, at most five.
+    pub fn short_list(&self, law: &Law) -> Vec<(String, f64)> {
+        let mut held = 0.0;
+        let mut list = Vec::new();
+        for (cause, probability) in self.by_cause(law).into_iter().take(5) {
+            list.push((cause, probability));
+            held += probability;
+            if held >= 0.8 {
+                break;
+            }
+        }
+        list
+    }
+
+    /// The leading cause's family.
+    pub fn family(&self, law: &Law) -> Option<Family> {
+        law.causes.all().get(self.weighed.first()?.cause).map(|c| c.family)
+    }
+
+    /// Who decided, when the causes agree on it by six parts in ten.
+    pub fn ended_by(&self, law: &Law) -> EndedBy {
+        const ALL: [EndedBy; 4] =
+            [EndedBy::Client, EndedBy::Server, EndedBy::Proxy, EndedBy::Middlebox];
+        let share = |who: EndedBy| -> f64 {
+            self.weighed
+                .iter()
+                .filter(|w| law.causes.all().get(w.cause).is_some_and(|c| c.ended_by == who))
+                .map(|w| w.probability)
+                .sum()
+        };
+        ALL.into_iter().find(|who| share(*who) >= 0.6).unwrap_or(EndedBy::Unknown)
+    }
+
+    /// The value seen of a kind, the first where there are several.
+    pub fn value(&self, wanted: &str) -> Option<&'static str> {
+        self.gathered.evidence.iter().find_map(|e| match e.weighs {
+            Weighs::Table { kind, value } if kind == wanted => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The evidence with this kind and value.
+    pub fn seen(&self, wanted: &str, values: &[&str]) -> Option<&Evidence> {
+        self.gathered.evidence.iter().find(|e| match e.weighs {
+            Weighs::Table { kind, value } => kind == wanted && values.contains(&value),
+            _ => false,
+        })
+    }
+
+    /// How the victim noticed.
+    pub fn detected_by(&self) -> Option<DetectedBy> {
+        let heartbeat = ["missed-heartbeat", "keepalive-timeout-said", "ping-timeout"];
+        if self.seen("said", &heartbeat).is_some() {
+            return Some(DetectedBy::Heartbeat);
+        }
+        match (self.value("ending"), self.value("last-words"), self.value("activity")) {
+            (Some("no-socket-reset"), _, _) => Some(DetectedBy::NextUse),
+            (Some("unanswered-data" | "large-unanswered"), _, _) => {
+                Some(DetectedBy::RetransmissionTimeout)
+            }
+            (Some("silence"), _, _) => Some(DetectedBy::Keepalive),
+            (Some(_), _, _) | (None, Some("eof" | "closed"), _) => Some(DetectedBy::PeerMessage),
+            (None, Some("reset" | "broken-pipe"), Some("idle")) => Some(DetectedBy::NextUse),
+            (None, Some("reset"), _) => Some(DetectedBy::PeerMessage),
+            (None, Some("timed-out"), _) => Some(DetectedBy::RetransmissionTimeout),
+            (None, _, _) => None,
+        }
+    }
+
+    /// The clock of the leading cause, when evidence other than the number points at it: it was read on
+    /// the box itself or in its documentation, or the box that keeps it stands in the evidence.
+    pub fn clock(&self) -> Option<NamedClock> {
+        let leader = self.weighed.first()?;
+        let (share, seen) = self.best_clock(leader)?;
+        let box_seen = self.value("box-entry").is_some();
+        if share.posterior < 0.5 || !(seen.reading == Reading::Direct || box_seen) {
+            return None;
+        }
+        let (id, product) = match &seen.clock {
+            Some(clock) => (clock.id.clone(), clock.product.clone()),
+            None => (seen.setting.replace(' ', "-"), seen.keeper.clone()),
+        };
+        let (setting, seconds, anchor) = (seen.setting.clone(), seen.seconds, seen.anchor);
+        Some(NamedClock { id, product, setting, seconds, anchor })
+    }
+
+    /// The clock among those seen that fits a cause best.
+    pub fn best_clock<'a>(&'a self, cause: &'a Weighed) -> Option<(&'a ClockShare, &'a SeenClock)> {
+        cause
+            .clocks
+            .iter()
+            .filter(|c| c.fit.as_ref().is_some_and(|f| f.fits == Some(true)))
+            .filter_map(|c| Some((c, self.gathered.clocks.get(c.seen?)?)))
+            .max_by(|a, b| a.0.posterior.total_cmp(&b.0.posterior))
+    }
+
+    /// The seconds a measure speaks of: the leading cause's clock, or else the measured time.
+    pub fn clock_seconds(&self) -> Option<f64> {
+        let own = self.weighed.first().and_then(|w| self.best_clock(w)).map(|(_, c)| c.seconds);
+        own.or(self.measured.lifetime.or(self.measured.silence).map(|r| r.mid.round()))
+    }
+
+    /// The host of the leading cause's clock, when it was read on a hop.
+    pub fn hop(&self) -> Option<String> {
+        let (_, clock) = self.best_clock(self.weighed.first()?)?;
+        (clock.role == Some(Role::Hop)).then(|| clock.keeper.clone())
+    }
+
+    /// Timers in evidence that fit no cause they could serve: what people suspect first.
+    pub fn red_herrings(&self) -> Vec<RedHerring> {
+        let mut found = Vec::new();
+        for (index, clock) in self.gathered.clocks.iter().enumerate() {
+            let fits: Vec<_> = self
+                .weighed
+                .iter()
+                .flat_map(|w| &w.clocks)
+                .filter(|c| c.seen == Some(index))
+                .filter_map(|c| c.fit.as_ref())
+                .collect();
+            if fits.is_empty() || fits.iter().any(|f| f.fits == Some(true)) {
+                continue;
+            }
+            let why = fits.iter().find_map(|f| f.ruled_out.clone());
+            let evidence = clock.evidence.and_then(|i| self.gathered.evidence.get(i));
+            if let (Some(why), Some(evidence)) = (why, evidence) {
+                let what =
+                    format!("{}, {} s ({})", clock.setting, number(clock.seconds), clock.keeper);
+                found.push(RedHerring { what, why, evidence: evidence.id.clone() });
+            }
+        }
+        found
+    }
+
+    /// Fills `{server_ip}` and `{server_port}` of a command.
+    pub fn place(&self, text: &str) -> String {
+        let (ip, port) = match self.server {
+            Some(server) => (server.ip().to_string(), server.port().to_string()),
+            None => ("SERVER".to_owned(), "PORT".to_owned()),
+        };
+        text.replace("{server_ip}", &ip).replace("{server_port}", &port)
+    }
+}

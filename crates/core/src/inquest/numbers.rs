@@ -1,0 +1,282 @@
+//! The one computed likelihood about numbers: do the measured times fit a hypothesis' clock?
+//!
+//! A number alone names nothing: a cause whose clock is not in evidence gets the share of its catalogue
+//! rows that fit, mixed with how often anybody's timer is a round number. Only a clock somebody read
+//! (on the box, in the documentation) can be hit or missed outright.
+
+use super::causes::{Cause, Measures};
+use super::clocks_seen::{Reading, SeenClock};
+use crate::clocks::{Catalogue, Owner};
+use crate::terms::Anchor;
+
+/// A measured length of time with its bounds, in seconds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Range {
+    /// The best value.
+    pub mid: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+}
+
+/// What was measured of the ends.
+#[derive(Clone, Debug, Default)]
+pub struct Quantities {
+    /// Age at the end, or the period of the ends.
+    pub lifetime: Option<Range>,
+    /// Silence before the end.
+    pub silence: Option<Range>,
+    /// From the first unanswered packet to the end.
+    pub detection: Option<Range>,
+    /// Ends that the lifetime rests on.
+    pub events: usize,
+    /// Opens are known, so that the lifetime holds no reconnect delay.
+    pub opens_known: bool,
+    /// The ends show some period at all.
+    pub periodic: bool,
+}
+
+/// How probable a direct reading of the right clock makes a fit, and a misfit. The remainder is for
+/// settings that something else overrides. Argued; span 2.
+const DIRECT_FITS: f64 = 0.85;
+const DIRECT_MISSES: f64 = 0.004;
+/// A value read on another host: how often the box in question is tuned the same. Argued: hosts of one
+/// owner share a baseline more often than not, boxes of different make do not; span 3.
+const HINT_FITS: f64 = 0.3;
+/// How often a timer that somebody set is a round number of seconds, minutes, hours or days. Argued; span 3.
+const ROUND: f64 = 0.05;
+const NOT_ROUND: f64 = 0.004;
+/// How often a cause without any clock gives just this number. Argued; span 3.
+const NO_CLOCK: f64 = 0.01;
+/// The same for something not on the list, which may have a clock.
+const UNLISTED: f64 = 0.02;
+
+/// A clock of a cause: one that was seen, or any other.
+#[derive(Clone, Copy, Debug)]
+pub enum Candidate<'a> {
+    /// Somebody read its value.
+    Seen(&'a SeenClock),
+    /// Any other clock of the cause.
+    Another,
+}
+
+/// A fit or a miss, in words for the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// Probability of the measured times, 0 to 1.
+    pub likelihood: f64,
+    /// Whether a clock that was seen fits; `None` when nothing was compared outright.
+    pub fits: Option<bool>,
+    /// Why it cannot be this clock, when it cannot.
+    pub ruled_out: Option<String>,
+}
+
+impl Fit {
+    fn open(likelihood: f64) -> Fit {
+        Fit { likelihood, fits: None, ruled_out: None }
+    }
+}
+
+/// How probable the measured times are if this cause's clock is `candidate`; `None` when nothing was
+/// measured that the cause's clock could be compared with.
+pub fn fit(
+    cause: &Cause,
+    candidate: Candidate<'_>,
+    measured: &Quantities,
+    catalogue: &Catalogue,
+) -> Option<Fit> {
+    let any = measured.lifetime.or(measured.silence).or(measured.detection)?;
+    match cause.measures {
+        Measures::None if cause.id == super::causes::UNKNOWN => Some(Fit::open(UNLISTED)),
+        Measures::None => Some(Fit::open(if measured.periodic { NO_CLOCK } else { 1.0 })),
+        Measures::Day => Some(Fit::open(day(any.mid))),
+        Measures::Lifetime | Measures::Refresh => {
+            let Some(lifetime) = measured.lifetime else { return Some(Fit::open(NO_CLOCK)) };
+            Some(against(cause, candidate, window(lifetime, measured), lifetime, catalogue))
+        }
+        Measures::Silence => {
+            let silence = measured.silence.or(measured.lifetime)?;
+            Some(silent(cause, candidate, silence, measured, catalogue))
+        }
+        Measures::Detection => {
+            let waited = measured.detection.or(measured.silence).or(measured.lifetime)?;
+            Some(against(cause, candidate, detection_window(waited), waited, catalogue))
+        }
+    }
+}
+
+/// The timer values that could have given this lifetime: a period holds the reconnect delay too, where
+/// opens are not known (argued: up to 5 % or 30 s, whichever is less).
+fn window(lifetime: Range, measured: &Quantities) -> (f64, f64) {
+    let slack = (lifetime.mid * 0.005).clamp(0.6, 60.0);
+    let delay = if measured.opens_known { slack } else { (lifetime.mid * 0.05).min(30.0) };
+    (lifetime.low - delay.max(slack), lifetime.high + slack.min(2.0))
+}
+
+/// Give-up times run over the formula by up to a back-off step (measured: 6.9 s for 6.2).
+fn detection_window(waited: Range) -> (f64, f64) {
+    (waited.low - (waited.mid * 0.12).min(60.0), waited.high + 1.0)
+}
+
+fn against(
+    cause: &Cause,
+    candidate: Candidate<'_>,
+    (low, high): (f64, f64),
+    measured: Range,
+    catalogue: &Catalogue,
+) -> Fit {
+    let Candidate::Seen(seen) = candidate else {
+        return Fit::open(share(cause, low, high, measured.mid, catalogue));
+    };
+    let fits = low <= seen.seconds && seen.seconds <= high;
+    let ruled_out = (!fits).then(|| {
+        let (setting, own, saw) = (&seen.setting, number(seen.seconds), number(measured.mid));
+        match cause.measures {
+            Measures::Detection => {
+                format!("{setting} needs {own} s without an answer; {saw} s passed")
+            }
+            _ => format!("{setting} of {own} s does not give {saw} s"),
+        }
+    });
+    outright(seen, fits, ruled_out, share(cause, low, high, measured.mid, catalogue))
+}
+
+fn silent(
+    cause: &Cause,
+    candidate: Candidate<'_>,
+    silence: Range,
+    measured: &Quantities,
+    catalogue: &Catalogue,
+) -> Fit {
+    let slack = (silence.mid * 0.01).clamp(0.6, 60.0);
+    // A closer that acts at once leaves exactly its timeout; one that forgets shows at the next use,
+    // any time after.
+    let low = if cause.prompt { silence.low - slack.max(2.0) } else { 0.0 };
+    let high = silence.high + slack;
+    let base = if cause.prompt || measured.periodic {
+        share(cause, silence.low - slack.max(2.0), high, silence.mid, catalogue)
+    } else {
+        0.3
+    };
+    let Candidate::Seen(seen) = candidate else { return Fit::open(base) };
+    let fits = low <= seen.seconds && seen.seconds <= high;
+    let why = if seen.seconds > high {
+        format!(
+            "{} needs {} s of silence; the longest before an end was {} s",
+            seen.setting,
+            number(seen.seconds),
+            number(silence.mid)
+        )
+    } else {
+        format!(
+            "{} would have closed after {} s, not after {} s",
+            seen.setting,
+            number(seen.seconds),
+            number(silence.mid)
+        )
+    };
+    outright(seen, fits, (!fits).then_some(why), base)
+}
+
+fn outright(seen: &SeenClock, fits: bool, ruled_out: Option<String>, base: f64) -> Fit {
+    let likelihood = match (seen.reading, fits) {
+        (Reading::Direct, true) => DIRECT_FITS,
+        (Reading::Direct, false) => DIRECT_MISSES,
+        (Reading::Hint, true) => HINT_FITS + (1.0 - HINT_FITS) * base,
+        (Reading::Hint, false) => (1.0 - HINT_FITS) * base,
+    };
+    Fit { likelihood, fits: Some(fits), ruled_out }
+}
+
+/// How probable a number between the bounds is for an unread clock of this cause.
+fn share(cause: &Cause, low: f64, high: f64, mid: f64, catalogue: &Catalogue) -> f64 {
+    let mut rows = 0.0;
+    let mut fitting = 0.0;
+    for clock in catalogue.all().iter().filter(|c| cause.may_be(c)) {
+        rows += 1.0;
+        if clock.fits(low, high) {
+            fitting += 1.0;
+        }
+    }
+    // Ten rows of doubt: a cause with two rows in the catalogue has more clocks in the world.
+    let listed = (fitting + 0.3) / (rows + 10.0);
+    let round = if is_round(low, high, mid) { ROUND } else { NOT_ROUND };
+    0.6 * listed + 0.4 * round
+}
+
+/// Periods of schedules: divisors and multiples of a day first, then round numbers.
+fn day(mid: f64) -> f64 {
+    let divides = |whole: f64| {
+        let times = whole / mid;
+        (times - times.round()).abs() < 0.002 * times && times >= 0.99
+    };
+    if divides(86_400.0) || divides(604_800.0) {
+        if mid >= 599.0 { 0.2 } else { 0.05 }
+    } else if is_round(mid * 0.995, mid * 1.002, mid) {
+        0.04
+    } else {
+        0.008
+    }
+}
+
+/// Whether a number people set lies between the bounds.
+pub fn is_round(low: f64, high: f64, mid: f64) -> bool {
+    let unit = match mid {
+        m if m >= 86_000.0 => 43_200.0,
+        m if m >= 3_500.0 => 1_800.0,
+        m if m >= 590.0 => 300.0,
+        m if m >= 58.0 => 30.0,
+        m if m >= 9.0 => 5.0,
+        _ => 1.0,
+    };
+    (high / unit).floor() * unit >= low
+}
+
+/// Whether a clock seen can be this cause's: by its catalogue row, or by who keeps it and what it counts from.
+pub fn belongs(cause: &Cause, seen: &SeenClock) -> bool {
+    if let Some(clock) = &seen.clock {
+        return cause.may_be(clock);
+    }
+    let idle = |a: Anchor| matches!(a, Anchor::Idle | Anchor::IdleApp);
+    cause.clocks.iter().any(|choice| {
+        let owner = choice.owner == Some(seen.owner)
+            // A note's "balancer" may be any kind of proxy.
+            || (seen.owner == Owner::LoadBalancer
+                && matches!(choice.owner, Some(Owner::Proxy | Owner::Cloud)));
+        owner && choice.anchor.is_some_and(|a| a == seen.anchor || (idle(a) && idle(seen.anchor)))
+    })
+}
+
+/// Seconds as a person writes them: no fraction where there is none.
+pub fn number(seconds: f64) -> String {
+    if (seconds - seconds.round()).abs() < 0.05 || seconds >= 1000.0 {
+        format!("{seconds:.0}")
+    } else if seconds >= 10.0 {
+        format!("{seconds:.1}")
+    } else {
+        format!("{seconds:.2}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_numbers_are_those_people_set() {
+        for (low, high, mid) in
+            [(43_199.0, 43_201.0, 43_200.0), (299.0, 301.0, 300.0), (349.0, 351.0, 350.0)]
+        {
+            let expected = mid != 350.0;
+            assert_eq!(is_round(low, high, mid), expected, "{mid}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_divided_by_hours_and_not_by_350_seconds() {
+        assert!(day(43_200.0) > 0.1 && day(3_600.0) > 0.1 && day(86_400.0) > 0.1);
+        assert!(day(350.0) < 0.05);
+        assert!(day(43_900.0) < 0.05);
+    }
+}

@@ -1,0 +1,71 @@
+//! Observation: facts about a subject become cited evidence, each naming the row it is weighed by.
+//!
+//! Observers look at one kind of input each and decide nothing; whether an observation speaks for or
+//! against a cause is the table's business.
+
+mod boxes;
+mod lines;
+mod packets;
+mod times;
+
+use super::clocks_seen;
+use super::evidence::{Evidence, Weighs};
+use super::facts::Facts;
+use super::subject::Subject;
+use super::table::Table;
+use super::weigh::Law;
+
+/// Everything gathered about one subject.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// The evidence, groups settled and ids given.
+    pub evidence: Vec<Evidence>,
+    /// The clocks somebody read, each with the index of its evidence.
+    pub clocks: Vec<clocks_seen::SeenClock>,
+}
+
+/// Gathers the evidence about a subject. `first_id` numbers the first piece.
+pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) -> Gathered {
+    let mut evidence = Vec::new();
+    evidence.extend(times::rhythm(subject));
+    evidence.extend(times::number(subject));
+    evidence.extend(packets::observe(subject));
+    evidence.extend(lines::observe(subject, facts));
+    let mut clocks = Vec::new();
+    for (mut clock, told) in clocks_seen::seen(facts, &law.catalogue) {
+        clock.evidence = Some(evidence.len());
+        evidence.push(told);
+        clocks.push(clock);
+    }
+    evidence.extend(boxes::observe(subject, facts, &clocks));
+    evidence.extend(boxes::notes(subject, facts));
+    for (offset, piece) in evidence.iter_mut().enumerate() {
+        piece.id = format!("e{}", first_id + offset);
+    }
+    settle_groups(&mut evidence, &law.table);
+    Gathered { evidence, clocks }
+}
+
+/// Of the pieces that speak of one event only the most direct counts; the others name it.
+fn settle_groups(evidence: &mut [Evidence], table: &Table) {
+    let place: Vec<Option<(String, u8)>> = evidence
+        .iter()
+        .map(|e| match &e.weighs {
+            // Words by name are separate statements: each stands for itself.
+            Weighs::Table { kind: "said", value } => Some((format!("said:{value}"), 1)),
+            Weighs::Table { kind, .. } => table.kind(kind).map(|k| (k.group.clone(), k.rank)),
+            Weighs::Rhythm | Weighs::Number | Weighs::Clock | Weighs::Context(_) => None,
+        })
+        .collect();
+    for index in 0..evidence.len() {
+        let Some(Some((group, rank))) = place.get(index) else { continue };
+        let stronger = place.iter().enumerate().find(|(other, p)| {
+            p.as_ref()
+                .is_some_and(|(g, r)| g == group && (r > rank || (r == rank && *other < index)))
+        });
+        let id = stronger.and_then(|(other, _)| evidence.get(other)).map(|e| e.id.clone());
+        if let Some(piece) = evidence.get_mut(index) {
+            piece.counted_with = id;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What dumps of boxes and people's notes say of a subject.
+
+use super::super::clocks_seen::{Reading, SeenClock, whose};
+use super::super::evidence::{Cite, Evidence, Weighs};
+use super::super::facts::{Facts, Source};
+use super::super::numbers::number;
+use super::super::subject::Subject;
+use crate::dump::conntrack::Entry;
+use crate::time::{Gap, Moment};
+use std::net::SocketAddr;
+
+/// A remaining time within this of the full timeout was refreshed just now.
+const FRESH_S: f64 = 5.0;
+
+/// The conntrack entries of the subject's connections.
+pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]) -> Vec<Evidence> {
+    let ends: Vec<(SocketAddr, SocketAddr)> =
+        subject.flows.iter().map(|f| (f.flow.record.client, f.flow.record.server)).collect();
+    let mut own = Vec::new();
+    let mut other = Vec::new();
+    for (source, entry) in facts.entries().filter(|(_, e)| e.protocol == "tcp") {
+        if ends.is_empty() || ends.iter().any(|e| same(entry, *e)) {
+            own.push((source, entry));
+        } else {
+            other.push((source, entry));
+        }
+    }
+    if own.is_empty() {
+        return other.first().map(|(s, e)| another(s, e)).into_iter().collect();
+    }
+    own.iter().take(4).flat_map(|(s, e)| entry_says(s, e, clocks, ends.is_empty())).collect()
+}
+
+/// Whether an entry is the connection's: by the addresses before translation or after it.
+fn same(entry: &Entry, (client, server): (SocketAddr, SocketAddr)) -> bool {
+    let original = entry.original;
+    let before = (original.src, original.sport) == (client.ip(), client.port())
+        && (original.dst, original.dport) == (server.ip(), server.port());
+    let after = entry.reply.is_some_and(|r| {
+        (r.dst, r.dport) == (client.ip(), client.port())
+            && (r.src, r.sport) == (server.ip(), server.port())
+    });
+    before || after
+}
+
+fn another(source: &Source, entry: &Entry) -> Evidence {
+    let says = format!(
+        "{}: the entry printed is another connection's ({}:{} -> {}:{}); it says nothing of this one",
+        whose(source),
+        entry.original.src,
+        entry.original.sport,
+        entry.original.dst,
+        entry.original.dport
+    );
+    let cites = vec![Cite::lines(&source.file, [entry.line])];
+    Evidence::new(Weighs::Context("other-entry"), says, cites).on(source.host.as_ref())
+}
+
+/// The timeout an entry's remaining time is compared with.
+fn timeout_of(clocks: &[SeenClock]) -> Option<(f64, bool)> {
+    let established =
+        |c: &&SeenClock| c.clock.as_ref().is_some_and(|k| k.id == "linux-ct-tcp-established");
+    let of = |reading: Reading| {
+        clocks.iter().filter(established).find(|c| c.reading == reading).map(|c| c.seconds)
+    };
+    of(Reading::Direct).map(|s| (s, true)).or(of(Reading::Hint).map(|s| (s, false)))
+}
+
+fn entry_says(
+    source: &Source,
+    entry: &Entry,
+    clocks: &[SeenClock],
+    guessed: bool,
+) -> Vec<Evidence> {
+    let mut found = Vec::new();
+    let cites = || vec![Cite::lines(&source.file, [entry.line])];
+    let own = |e: Evidence| e.on(source.host.as_ref());
+    if entry.source_translated() || entry.destination_translated() {
+        let which = if entry.source_translated() { "source" } else { "destination" };
+        let says = format!("{} translates the {which} address of this connection", whose(source));
+        found.push(own(Evidence::new(Weighs::Context("translated"), says, cites())));
+    }
+    if entry.offloaded {
+        let says = format!("{}: the entry is offloaded, packets do not refresh it", whose(source));
+        found.push(own(Evidence::table("box-entry", "running-down", says, cites())));
+        return found;
+    }
+    let established = entry.tcp_state.as_deref() == Some("ESTABLISHED");
+    let Some(remaining) = entry.remaining_s.filter(|_| established).map(|r| r as f64) else {
+        return found;
+    };
+    let Some((timeout, direct)) = timeout_of(clocks) else {
+        let says = format!(
+            "{}: {remaining:.0} s remain on the entry; without the box's timeout that is no age",
+            whose(source)
+        );
+        found.push(own(Evidence::new(Weighs::Context("entry"), says, cites())));
+        return found;
+    };
+    let since = timeout - remaining;
+    let strength = if guessed { 0.5 } else { 1.0 };
+    if (-1.0..=FRESH_S).contains(&since) {
+        let supposing =
+            if direct { "" } else { ", supposing the box is set like the host it was read on" };
+        let says = format!(
+            "{}: {remaining:.0} of {timeout:.0} s remain on the entry: it was refreshed within the last {:.0} s{supposing}",
+            whose(source),
+            since.max(0.0) + 1.0
+        );
+        found.push(
+            own(Evidence::table("box-entry", "just-refreshed", says, cites()))
+                .weaker(strength * if direct { 1.0 } else { 0.8 }),
+        );
+    } else if since > FRESH_S && direct {
+        let says = format!(
+            "{}: {remaining:.0} of {timeout:.0} s remain on the entry: nothing refreshed it for {since:.0} s",
+            whose(source)
+        );
+        let piece = Evidence::table("box-entry", "running-down", says, cites());
+        found.push(own(piece).weaker(strength).of_seconds(since));
+    } else {
+        let says = format!(
+            "{}: {remaining:.0} s remain on the entry, which does not fit a timeout of {timeout:.0} s read elsewhere",
+            whose(source)
+        );
+        found.push(own(Evidence::new(Weighs::Context("entry"), says, cites())));
+    }
+    found
+}
+
+/// Dated notes against the ends, timers the documentation is silent on, and claims.
+pub(super) fn notes(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
+    let ends: Vec<Moment> = subject
+        .log
+        .iter()
+        .flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>())
+        .chain(subject.flows.iter().filter_map(|f| f.flow.last_words.end.map(|m| m.at)))
+        .collect();
+    let mut found = Vec::new();
+    for (source, notes) in facts.notes() {
+        for incident in &notes.incidents {
+            found.extend(incident_says(source, incident.line, incident.at, &incident.text, &ends));
+        }
+        for told in notes.documented.iter().filter(|d| d.seconds.is_none()) {
+            let says = format!(
+                "documented is no limit of age (\u{201c}{}\u{201d}); that is no proof there is none",
+                told.text
+            );
+            let cites = vec![Cite::lines(&source.file, [told.line])];
+            found.push(Evidence::new(Weighs::Context("no-age-documented"), says, cites));
+        }
+        for claim in &notes.claims {
+            let says = format!("the notes say: \u{201c}{}\u{201d}", claim.text);
+            let cites = vec![Cite::lines(&source.file, [claim.line])];
+            found.push(Evidence::new(Weighs::Context(claim.id), says, cites));
+        }
+    }
+    found
+}
+
+fn incident_says(
+    source: &Source,
+    line: u64,
+    at: Moment,
+    text: &str,
+    ends: &[Moment],
+) -> Option<Evidence> {
+    let next = ends.iter().filter(|e| **e >= at).min()?;
+    let after = next.since(at);
+    let cites = vec![Cite::lines(&source.file, [line])];
+    // An end within two minutes is the incident's neighbour; a later one shows a connection that lived on.
+    Some(if after <= Gap::from_secs(120) {
+        let says = format!("{:.0} s before an end: {text}", after.secs_f64());
+        Evidence::table("incident", "right-before", says, cites)
+    } else {
+        let says = format!("{text}: the connection outlived it by {} s", number(after.secs_f64()));
+        Evidence::table("incident", "outlived", says, cites)
+    })
+}

@@ -1,0 +1,230 @@
+//! What logs say of a subject's ends, in words and in their timing.
+
+use super::super::evidence::{Cite, Evidence, Weighs};
+use super::super::facts::Facts;
+use super::super::subject::{LogPart, Subject, middle};
+use super::packets::busy_or_idle;
+use crate::log::{Act, Event};
+use crate::time::Gap;
+use std::collections::BTreeMap;
+
+/// Words that tell in which way an end reached the program: value of `last-words`, and the phrasebook's ids.
+const LAST_WORDS: [(&str, &[&str]); 6] = [
+    ("eof", &["eof"]),
+    ("reset", &["reset"]),
+    ("timed-out", &["timed-out", "unanswered"]),
+    ("refused", &["refused"]),
+    ("broken-pipe", &["broken-pipe"]),
+    ("closed", &["closed", "closed-by-peer", "going-away", "goaway"]),
+];
+
+/// Words that name something: each is a value of the table's kind `said`.
+const BY_NAME: [&str; 28] = [
+    "table-full",
+    "too-many-pings",
+    "token-expired",
+    "auth-failure",
+    "missed-heartbeat",
+    "keepalive-timeout-said",
+    "ping-timeout",
+    "takeover",
+    "reload",
+    "restart",
+    "firewall-reload",
+    "port-exhaustion",
+    "idle-timeout-said",
+    "max-age-said",
+    "request-timeout-said",
+    "oom-kill",
+    "drained",
+    "stale-connection",
+    "goaway",
+    "going-away",
+    "abnormal-close",
+    "mtu",
+    "lease-renewed",
+    "rekey",
+    "link-change",
+    "failover",
+    "unanswered-probe",
+    "closed-locally",
+];
+
+/// Everything the logs say.
+pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
+    let mut found = Vec::new();
+    if let Some(log) = &subject.log {
+        found.extend(last_words(log));
+        found.extend(activity(log, subject));
+        found.extend(together(log));
+    }
+    found.extend(by_name(subject, facts));
+    found
+}
+
+fn last_words(log: &LogPart<'_>) -> Option<Evidence> {
+    let mut by_value: BTreeMap<&'static str, Vec<&Event>> = BTreeMap::new();
+    for (_, end) in log.ended() {
+        let value = LAST_WORDS
+            .iter()
+            .find(|(_, ids)| end.words.iter().any(|w| ids.contains(w)))
+            .map(|(value, _)| *value);
+        if let Some(value) = value {
+            by_value.entry(value).or_default().push(end);
+        }
+    }
+    let (value, ends) = by_value.into_iter().max_by_key(|(_, ends)| ends.len())?;
+    let first = ends.first()?;
+    let what = match value {
+        "eof" => "end of file, which is what a FIN gives a reader",
+        "reset" => "connection reset, which is what an RST gives",
+        "timed-out" => "timed out: nobody answered",
+        "refused" => "refused: nobody listens there",
+        "broken-pipe" => "broken pipe: it wrote after the end",
+        _ => "closed",
+    };
+    let says = format!("the log says {what} (\u{201c}{}\u{201d})", short(&first.text));
+    let cite = Cite::lines(&log.source.file, ends.iter().map(|e| e.line));
+    Some(Evidence::table("last-words", value, says, vec![cite]).on(log.source.host.as_ref()))
+}
+
+/// A line, cut for quoting inside a sentence.
+fn short(text: &str) -> String {
+    const MAX: usize = 72;
+    if text.chars().count() <= MAX {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(MAX - 1).collect();
+    format!("{cut}…")
+}
+
+fn activity(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
+    let period = subject.measured.lifetime.map(|l| l.mid)?;
+    let mut silences = Vec::new();
+    let mut lines = Vec::new();
+    let mut stated = false;
+    for (life, end) in log.ended() {
+        if let Some(idle) = end.stated_idle {
+            stated = true;
+            silences.push(idle.secs_f64());
+            lines.push(end.line);
+        } else if let Some(alive) = log.event(life.last_alive) {
+            silences.push(end.at.since(alive.at).secs_f64());
+            lines.extend([alive.line, end.line]);
+        }
+    }
+    let silence = middle(&mut silences)?;
+    let cadence = log.cadence();
+    // A log that tells of traffic once an hour shows no shorter silence.
+    let within_cadence = !stated && cadence.is_some_and(|c| silence <= 2.0 * c && c < 0.2 * period);
+    let value = if within_cadence { "busy" } else { busy_or_idle(silence, period)? };
+    let says = match (value, cadence.filter(|_| within_cadence)) {
+        ("busy", Some(cadence)) => format!(
+            "the log tells of traffic every {cadence:.0} s up to the end (last line {silence:.0} s before it)"
+        ),
+        ("busy", None) => format!("the last line of traffic stands {silence:.1} s before the end"),
+        _ => format!("by the log it was silent for {silence:.1} s before the end"),
+    };
+    let cite = Cite::lines(&log.source.file, lines);
+    Some(Evidence::table("activity", value, says, vec![cite]).on(log.source.host.as_ref()))
+}
+
+/// Ends of different connections within two seconds of each other.
+fn together(log: &LogPart<'_>) -> Option<Evidence> {
+    let ends: Vec<(&Event, bool)> = {
+        let mut ends: Vec<_> = log.ended().map(|(life, e)| (e, life.open.is_some())).collect();
+        ends.sort_by_key(|(e, _)| e.at);
+        ends
+    };
+    let named: std::collections::BTreeSet<&str> =
+        ends.iter().filter_map(|(e, _)| e.who.as_deref()).collect();
+    if named.len() < 3 || ends.len() < 3 {
+        return None;
+    }
+    let close = |a: &Event, b: &Event| b.at.since(a.at) <= Gap::from_secs(2) && a.who != b.who;
+    let mut joined: Vec<u64> = Vec::new();
+    for pair in ends.windows(2) {
+        if let [(a, _), (b, _)] = pair
+            && close(a, b)
+        {
+            joined.extend([a.line, b.line]);
+        }
+    }
+    joined.sort_unstable();
+    joined.dedup();
+    let share = joined.len() as f64 / ends.len() as f64;
+    let (value, says) = if share > 0.5 {
+        let says =
+            format!("{} of {} ends came within two seconds of another", joined.len(), ends.len());
+        ("together", says)
+    } else if share < 0.2 {
+        let says = format!("{} connections of {} names ended one by one", ends.len(), named.len());
+        ("alone", says)
+    } else {
+        return None;
+    };
+    let lines = if joined.is_empty() { ends.iter().map(|(e, _)| e.line).collect() } else { joined };
+    let cite = Cite::lines(&log.source.file, lines);
+    Some(Evidence::table("together", value, says, vec![cite]).on(log.source.host.as_ref()))
+}
+
+/// Words by name near the ends: on an ending line, or on a line of its own up to two minutes before one.
+fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
+    let Some(log) = &subject.log else { return Vec::new() };
+    let ends: Vec<&Event> = log.ended().map(|(_, e)| e).collect();
+    let near = |e: &Event| {
+        let window = Gap::from_secs(120);
+        ends.iter().any(|end| {
+            let before = end.at.since(e.at);
+            before >= Gap::from_secs(-2) && before <= window
+        })
+    };
+    let mut by_word: BTreeMap<&'static str, Vec<(&str, &Event)>> = BTreeMap::new();
+    for (source, reading) in facts.logs() {
+        let own = source.file == log.source.file;
+        for event in &reading.events {
+            let counts = match event.act {
+                Act::Ended => own && ends.iter().any(|e| e.line == event.line),
+                Act::Incident | Act::Opened => near(event),
+                Act::Alive => false,
+            };
+            if !counts {
+                continue;
+            }
+            for word in &event.words {
+                if let Some(known) = BY_NAME.iter().find(|w| *w == word) {
+                    by_word.entry(known).or_default().push((&source.file, event));
+                }
+            }
+        }
+    }
+    // A word that stands beside one end in twenty explains one end in twenty.
+    by_word.retain(|_, seen| seen.len() * 5 >= ends.len());
+    if by_word.is_empty() {
+        return nothing_by_name(log, &ends).into_iter().collect();
+    }
+    by_word
+        .into_iter()
+        .map(|(word, seen)| {
+            let quote = seen.first().map_or(String::new(), |(_, e)| short(&e.text));
+            let says = format!("the log says by name: \u{201c}{quote}\u{201d}");
+            let mut files: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+            for (file, event) in &seen {
+                files.entry(file).or_default().push(event.line);
+            }
+            let cites = files.into_iter().map(|(f, lines)| Cite::lines(f, lines)).collect();
+            Evidence::table("said", word, says, cites)
+        })
+        .collect()
+}
+
+/// Silence by name counts only in part: many logs never say why.
+fn nothing_by_name(log: &LogPart<'_>, ends: &[&Event]) -> Option<Evidence> {
+    if ends.len() < 3 {
+        return None;
+    }
+    let says = format!("{} ending lines, and none names a reason", ends.len());
+    let cite = Cite::lines(&log.source.file, ends.iter().map(|e| e.line));
+    let weighs = Weighs::Table { kind: "said", value: "nothing-by-name" };
+    Some(Evidence::new(weighs, says, vec![cite]).on(log.source.host.as_ref()).weaker(0.7))
+}

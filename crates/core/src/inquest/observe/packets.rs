@@ -1,0 +1,272 @@
+//! What captures say of a subject's ends.
+
+use super::super::evidence::{Cite, Evidence};
+use super::super::subject::{FlowPart, Subject};
+use crate::flow::{How, Traffic};
+use crate::terms::{Consistency, ResetKind, Side};
+use crate::time::Gap;
+use std::collections::BTreeMap;
+
+/// Everything the captures say.
+pub(super) fn observe(subject: &Subject<'_>) -> Vec<Evidence> {
+    let ended: Vec<&FlowPart<'_>> = subject.flows.iter().filter(|f| f.ended()).collect();
+    let mut found = Vec::new();
+    found.extend(ending(&ended));
+    found.extend(signature(&ended));
+    found.extend(marks(&ended));
+    found.extend(activity(&ended, subject));
+    found.extend(direction(&ended));
+    found.extend(probes(&ended));
+    found.extend(opens(&subject.flows));
+    found
+}
+
+/// The value most flows show, with those flows: ends of one kind are one observation, not many.
+fn majority<'f, 'a>(
+    flows: &[&'f FlowPart<'a>],
+    value: impl Fn(&FlowPart<'a>) -> Option<&'static str>,
+) -> Option<(&'static str, Vec<&'f FlowPart<'a>>)> {
+    let mut by_value: BTreeMap<&'static str, Vec<&'f FlowPart<'a>>> = BTreeMap::new();
+    for flow in flows {
+        if let Some(value) = value(flow) {
+            by_value.entry(value).or_default().push(flow);
+        }
+    }
+    by_value.into_iter().max_by_key(|(_, flows)| flows.len())
+}
+
+fn cites(flows: &[&FlowPart<'_>]) -> Vec<Cite> {
+    flows
+        .iter()
+        .take(20)
+        .filter_map(|f| {
+            let words = &f.flow.last_words;
+            let answered = words.reset.as_ref().and_then(|r| r.answers).map(|a| a.segment.packet);
+            let end = words.end?.packet;
+            Some(Cite::packets(&f.source.file, answered.into_iter().chain([end])))
+        })
+        .collect()
+}
+
+fn host<'f>(flows: &[&'f FlowPart<'_>]) -> Option<&'f String> {
+    flows.first().and_then(|f| f.source.host.as_ref())
+}
+
+fn times(n: usize) -> String {
+    if n == 1 { String::new() } else { format!(" ({n} connections)") }
+}
+
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Client => "the client",
+        Side::Server => "the server",
+    }
+}
+
+fn shape(flow: &FlowPart<'_>) -> Option<&'static str> {
+    let words = &flow.flow.last_words;
+    match flow.flow.record.ending.how {
+        How::Rst => Some(match words.reset.as_ref().map(|r| r.summary.kind) {
+            Some(ResetKind::NoSocket) => "no-socket-reset",
+            Some(ResetKind::Abort) => "abort-reset",
+            Some(ResetKind::AfterClose | ResetKind::Refused | ResetKind::Unknown) | None => {
+                "other-reset"
+            }
+        }),
+        How::Fin => Some("fin"),
+        How::Silence if words.size_loss.is_some() => Some("large-unanswered"),
+        How::Silence => match &words.unanswered {
+            Some(u) if !u.are_probes && u.bytes > 0 => Some("unanswered-data"),
+            _ => Some("silence"),
+        },
+        How::Open | How::Refused | How::Unanswered => None,
+    }
+}
+
+fn ending(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, shape)?;
+    let first = flows.first()?;
+    let words = &first.flow.last_words;
+    let says = match value {
+        "no-socket-reset" | "abort-reset" | "other-reset" => {
+            let reset = words.reset.as_ref()?;
+            let what = match value {
+                "no-socket-reset" => "a bare reset, the answer of a stack that has no such socket",
+                "abort-reset" => "a reset with ACK, the abort of a live socket",
+                _ => "a reset of a shape that tells little",
+            };
+            let answers = reset.answers.map_or(String::new(), |a| {
+                format!(
+                    "; it answers packet {} after {:.1} ms",
+                    a.segment.packet,
+                    a.delay.secs_f64() * 1000.0
+                )
+            });
+            format!("it ended in {what}, carrying {}'s address{answers}", side(reset.by))
+        }
+        "fin" => {
+            let by = first.flow.record.ending.signed_by.map_or("one end", side);
+            format!("it ended in a FIN from {by}: somebody closed it in order")
+        }
+        "large-unanswered" => "only large segments went unanswered".to_owned(),
+        "unanswered-data" => {
+            let u = words.unanswered.as_ref()?;
+            format!(
+                "{} sent {} segments over {:.1} s that nobody answered",
+                side(u.by),
+                u.count,
+                u.last.at.since(u.first.at).secs_f64()
+            )
+        }
+        _ => "it fell silent: nothing closed it, nothing was answered".to_owned(),
+    };
+    let says = says + &times(flows.len());
+    Some(Evidence::table("ending", value, says, cites(&flows)).on(host(&flows)))
+}
+
+fn signature(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, |f| match f.flow.record.ending.signed_by? {
+        Side::Client => Some("client"),
+        Side::Server => Some("server"),
+    })?;
+    let says = format!(
+        "the first packet that ends it carries the {value}'s address{}",
+        times(flows.len())
+    );
+    Some(Evidence::table("signed-by", value, says, cites(&flows)).on(host(&flows)))
+}
+
+fn marks(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, |f| {
+        Some(match f.flow.last_words.reset.as_ref()?.summary.consistent {
+            Consistency::Consistent => "consistent",
+            Consistency::Doubtful => "doubtful",
+            Consistency::Forged => "forged",
+        })
+    })?;
+    let why = &flows.first()?.flow.last_words.reset.as_ref()?.summary.why;
+    let says = format!("the reset's marks are {value}: {why}");
+    Some(Evidence::table("reset-marks", value, says, cites(&flows)).on(host(&flows)))
+}
+
+/// Silence beside this share of the life (or period) is none; above [`IDLE_SHARE`] the connection was idle.
+const BUSY_SHARE: f64 = 0.1;
+const IDLE_SHARE: f64 = 0.35;
+
+fn activity(ended: &[&FlowPart<'_>], subject: &Subject<'_>) -> Option<Evidence> {
+    let period = subject.measured.lifetime.map(|l| l.mid);
+    let (value, flows) = majority(ended, |f| {
+        let silence = f.flow.record.ending.idle_before_ns?.secs_f64();
+        let seen = f.flow.last_words.end?.at.since(f.flow.record.first_ns).secs_f64();
+        let life = f.age_s().or(period).unwrap_or(seen).max(seen).max(1e-3);
+        busy_or_idle(silence, life)
+    })?;
+    let first = flows.first()?;
+    let words = &first.flow.last_words;
+    let silence = first.flow.record.ending.idle_before_ns?.secs_f64();
+    let longest = words.longest_silence.map_or(silence, |(gap, _)| gap.secs_f64());
+    let says = match value {
+        "busy" => format!(
+            "it carried traffic to the end: {silence:.1} s of silence before it, never more than {longest:.1} s in the recording"
+        ),
+        _ => format!("it was silent for {silence:.1} s before its end"),
+    };
+    let packets = words.last_before_end.map(|m| m.packet).into_iter();
+    let packets = packets.chain(words.end.map(|m| m.packet));
+    let cite = Cite::packets(&first.source.file, packets);
+    Some(Evidence::table("activity", value, says, vec![cite]).on(host(&flows)))
+}
+
+/// Busy or idle by share of the life; in between the answer is neither.
+pub(super) fn busy_or_idle(silence_s: f64, life_s: f64) -> Option<&'static str> {
+    if silence_s < BUSY_SHARE * life_s && silence_s < 300.0 {
+        Some("busy")
+    } else if silence_s > IDLE_SHARE * life_s || silence_s >= 300.0 {
+        Some("idle")
+    } else {
+        None
+    }
+}
+
+fn direction(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, |f| match f.flow.last_words.traffic_before_end {
+        Traffic::OneWay { from: Side::Server } => Some("server-to-client"),
+        Traffic::OneWay { from: Side::Client } => Some("client-to-server"),
+        Traffic::TwoWay => Some("both-ways"),
+        Traffic::None => None,
+    })?;
+    let says = match value {
+        "server-to-client" => "in the minutes before the end payload went from the server only",
+        "client-to-server" => "in the minutes before the end payload went from the client only",
+        _ => "in the minutes before the end payload went both ways",
+    };
+    let first = flows.first()?;
+    let last = first.flow.last_words.last_payload;
+    let packets = [last.client, last.server].into_iter().flatten().map(|m| m.packet);
+    let cite = Cite::packets(&first.source.file, packets);
+    Some(Evidence::table("direction", value, says.to_owned(), vec![cite]).on(host(&flows)))
+}
+
+fn probes(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, |f| {
+        let k = &f.flow.last_words.keepalive;
+        Some(if k.client.unanswered_at_end + k.server.unanswered_at_end > 0 {
+            "unanswered-probes"
+        } else if k.client.probes + k.server.probes > 0 {
+            "answered-probes"
+        } else {
+            "no-probes"
+        })
+    })?;
+    let first = flows.first()?;
+    let keepalive = &first.flow.last_words.keepalive;
+    let (who, seen) = if keepalive.client.probes > 0 {
+        (Side::Client, keepalive.client)
+    } else {
+        (Side::Server, keepalive.server)
+    };
+    let seconds = |g: Option<Gap>| g.map_or("?".to_owned(), |g| format!("{:.0}", g.secs_f64()));
+    let says = match value {
+        "no-probes" => "no TCP keepalive probe was seen".to_owned(),
+        "answered-probes" => format!(
+            "{} sent {} TCP keepalive probes after {} s of silence, all answered",
+            side(who),
+            seen.probes,
+            seconds(seen.first_after)
+        ),
+        _ => format!(
+            "{} sent TCP keepalive probes; the last {} were not answered",
+            side(who),
+            seen.unanswered_at_end
+        ),
+    };
+    let packets = match seen.last {
+        Some(mark) => vec![mark.packet],
+        None => vec![first.flow.record.first_packet, first.flow.record.last_packet],
+    };
+    let cite = Cite::packets(&first.source.file, packets);
+    Some(Evidence::table("probes", value, says, vec![cite]).on(host(&flows)))
+}
+
+fn opens(flows: &[FlowPart<'_>]) -> Option<Evidence> {
+    let failed: Vec<&FlowPart<'_>> = flows
+        .iter()
+        .filter(|f| matches!(f.flow.record.ending.how, How::Refused | How::Unanswered))
+        .collect();
+    let (value, flows) = majority(&failed, |f| match f.flow.record.ending.how {
+        How::Refused => Some("opens-refused"),
+        How::Unanswered => Some("opens-unanswered"),
+        _ => None,
+    })?;
+    let how = if value == "opens-refused" { "refused" } else { "never answered" };
+    let says = format!("{} attempts to open a connection were {how}", flows.len());
+    let cites = flows
+        .iter()
+        .take(20)
+        .map(|f| {
+            let record = &f.flow.record;
+            Cite::packets(&f.source.file, [record.first_packet, record.last_packet])
+        })
+        .collect();
+    Some(Evidence::table("opens", value, says, cites).on(host(&flows)))
+}

@@ -1,0 +1,296 @@
+//! Subjects: connections whose ends are to be explained together, and what was measured of them.
+//!
+//! A subject is a series of a log with the flows of the captures that belong to it, or such flows alone.
+
+use super::facts::{Facts, Source};
+use super::numbers::{Quantities, Range};
+use crate::flow::{Finished, How, KnownBy};
+use crate::log::{Act, Event, Life, LogReading, LogSeries};
+use crate::rhythm::{self, Series, Span};
+use crate::time::{Gap, Moment};
+use std::collections::BTreeMap;
+
+/// A log's part in a subject.
+#[derive(Clone, Copy, Debug)]
+pub struct LogPart<'a> {
+    /// Where the log was taken.
+    pub source: &'a Source,
+    /// The log.
+    pub reading: &'a LogReading,
+    /// Its series.
+    pub series: &'a LogSeries,
+}
+
+impl<'a> LogPart<'a> {
+    /// The event with this index.
+    pub fn event(&self, index: Option<usize>) -> Option<&'a Event> {
+        self.reading.events.get(index?)
+    }
+
+    /// Lives that ended, each with its ending line.
+    pub fn ended(&self) -> impl Iterator<Item = (&'a Life, &'a Event)> + '_ {
+        self.series.lives.iter().filter_map(|l| Some((l, self.event(l.end)?)))
+    }
+
+    /// The usual time between two lines of traffic: a silence shorter than about twice this is none
+    /// the log could have shown.
+    pub fn cadence(&self) -> Option<f64> {
+        let mut last: Option<Moment> = None;
+        let mut gaps = Vec::new();
+        for event in self.reading.events.iter().filter(|e| e.act == Act::Alive) {
+            if let Some(before) = last {
+                gaps.push(event.at.since(before).secs_f64());
+            }
+            last = Some(event.at);
+        }
+        gaps.retain(|g| *g > 0.0);
+        (gaps.len() >= 3).then(|| middle(&mut gaps)).flatten()
+    }
+}
+
+/// One connection of a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowPart<'a> {
+    /// Where the capture was taken.
+    pub source: &'a Source,
+    /// The connection.
+    pub flow: &'a Finished,
+    /// Its place in the capture, from 1: `client.pcap#1`.
+    pub number: usize,
+}
+
+impl FlowPart<'_> {
+    /// Its age at the end in seconds, where its opening was seen.
+    pub fn age_s(&self) -> Option<f64> {
+        let seen = matches!(self.flow.record.client_known_by, KnownBy::Syn | KnownBy::SynAck);
+        let end = self.flow.last_words.end?;
+        seen.then(|| end.at.since(self.flow.record.first_ns).secs_f64())
+    }
+
+    /// Whether this end asks for an explanation.
+    pub fn ended(&self) -> bool {
+        matches!(self.flow.record.ending.how, How::Rst | How::Fin | How::Silence)
+    }
+}
+
+/// Connections whose ends are explained together.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// Which connections, in words.
+    pub what: String,
+    /// How many ends.
+    pub count: usize,
+    /// The log's part.
+    pub log: Option<LogPart<'a>>,
+    /// The captures' part.
+    pub flows: Vec<FlowPart<'a>>,
+    /// When they ended, read.
+    pub rhythm: Option<rhythm::Reading>,
+    /// Lengths of time measured.
+    pub measured: Quantities,
+}
+
+/// More findings than this in one report help nobody.
+const SUBJECTS_MAX: usize = 5;
+
+/// The subjects of the evidence, those with the most ends first.
+pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
+    let mut logs: Vec<LogPart<'_>> = Vec::new();
+    for (source, reading) in facts.logs() {
+        for series in &reading.series {
+            logs.push(LogPart { source, reading, series });
+        }
+    }
+    logs.retain(|l| l.ended().next().is_some());
+    logs.sort_by_key(|l| std::cmp::Reverse(l.ended().count()));
+    logs.truncate(SUBJECTS_MAX);
+    let clusters = clusters(facts);
+    if logs.is_empty() {
+        return clusters
+            .into_iter()
+            .take(SUBJECTS_MAX)
+            .map(|(what, flows)| subject(what, None, flows))
+            .collect();
+    }
+    let alone = logs.len() == 1;
+    logs.into_iter()
+        .map(|log| {
+            let flows = belonging(&log, &clusters, alone);
+            let what = match (log.series.what.as_str(), flows.first()) {
+                (_, Some(f)) => {
+                    format!("{} -> {}", f.flow.record.client.ip(), f.flow.record.server)
+                }
+                (what, None) => what.to_owned(),
+            };
+            subject(what, Some(log), flows)
+        })
+        .collect()
+}
+
+/// Flows by client address and server end, those with the most ends that nobody closed in order first.
+fn clusters(facts: &Facts) -> Vec<(String, Vec<FlowPart<'_>>)> {
+    let mut by_ends: BTreeMap<String, Vec<FlowPart<'_>>> = BTreeMap::new();
+    for (source, capture) in facts.captures() {
+        for (index, flow) in capture.flows.iter().enumerate() {
+            let key = format!("{} -> {}", flow.record.client.ip(), flow.record.server);
+            by_ends.entry(key).or_default().push(FlowPart { source, flow, number: index + 1 });
+        }
+    }
+    let mut clusters: Vec<_> = by_ends.into_iter().collect();
+    let odd = |flows: &[FlowPart<'_>]| {
+        flows.iter().filter(|f| matches!(f.flow.record.ending.how, How::Rst | How::Silence)).count()
+    };
+    let unopened = |flows: &[FlowPart<'_>]| {
+        flows
+            .iter()
+            .filter(|f| matches!(f.flow.record.ending.how, How::Refused | How::Unanswered))
+            .count()
+    };
+    let ended = |flows: &[FlowPart<'_>]| flows.iter().filter(|f| f.ended()).count();
+    clusters.retain(|(_, flows)| ended(flows) + unopened(flows) > 0);
+    clusters
+        .sort_by_key(|(_, flows)| std::cmp::Reverse((odd(flows), ended(flows), unopened(flows))));
+    clusters
+}
+
+/// The cluster whose ends coincide with the log's, or the only candidate.
+fn belonging<'a>(
+    log: &LogPart<'a>,
+    clusters: &[(String, Vec<FlowPart<'a>>)],
+    alone: bool,
+) -> Vec<FlowPart<'a>> {
+    let ends: Vec<Moment> = log.ended().map(|(_, e)| e.at).collect();
+    let near = |f: &FlowPart<'a>| {
+        let Some(mark) = f.flow.last_words.end else { return false };
+        // Two clocks and a program that tells late: a few seconds.
+        ends.iter().any(|e| e.since(mark.at).abs() <= Gap::from_secs(5))
+    };
+    let best = clusters
+        .iter()
+        .max_by_key(|(_, flows)| flows.iter().filter(|f| near(f)).count())
+        .filter(|(_, flows)| flows.iter().any(&near));
+    match best.or(clusters.first().filter(|_| alone)) {
+        Some((_, flows)) => flows.clone(),
+        None => Vec::new(),
+    }
+}
+
+fn subject<'a>(what: String, log: Option<LogPart<'a>>, flows: Vec<FlowPart<'a>>) -> Subject<'a> {
+    let series = match &log {
+        Some(log) => Some(log_series(log)),
+        None => flow_series(&flows),
+    };
+    let rhythm = series.as_ref().filter(|s| !s.spans.is_empty()).map(rhythm::read);
+    let count = log
+        .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());
+    let measured = measure(log.as_ref(), &flows, series.as_ref(), rhythm.as_ref());
+    Subject { what, count, log, flows, rhythm, measured }
+}
+
+fn log_series(log: &LogPart<'_>) -> Series {
+    let spans = log
+        .ended()
+        .map(|(life, end)| Span {
+            open: opened(log, life, end),
+            last_activity: log.event(life.last_alive).map(|e| e.at),
+            end: end.at,
+        })
+        .collect();
+    Series { spans, resolution: log.reading.resolution, offset_s: 0 }
+}
+
+/// When a life began: by its opening line, or by the age its ending line states.
+fn opened(log: &LogPart<'_>, life: &Life, end: &Event) -> Option<Moment> {
+    let stated = end.stated_age.map(|age| end.at.plus(Gap::from_ns(-age.ns())));
+    log.event(life.open).map(|e| e.at).or(stated)
+}
+
+fn flow_series(flows: &[FlowPart<'_>]) -> Option<Series> {
+    let mut spans: Vec<Span> = flows
+        .iter()
+        .filter(|f| f.ended())
+        .filter_map(|f| {
+            let end = f.flow.last_words.end?;
+            Some(Span {
+                open: f.age_s().map(|_| f.flow.record.first_ns),
+                last_activity: f.flow.last_words.last_before_end.map(|m| m.at),
+                end: end.at,
+            })
+        })
+        .collect();
+    spans.sort_by_key(|s| s.end);
+    let told = spans.len() > 1 || spans.iter().any(|s| s.open.is_some());
+    told.then_some(Series { spans, resolution: Gap::from_ns(1000), offset_s: 0 })
+}
+
+fn measure(
+    log: Option<&LogPart<'_>>,
+    flows: &[FlowPart<'_>],
+    series: Option<&Series>,
+    rhythm: Option<&rhythm::Reading>,
+) -> Quantities {
+    let lifetime = rhythm.and_then(|r| {
+        let mid = r.rhythm.period_s?;
+        Some(Range {
+            mid,
+            low: r.rhythm.low_s.unwrap_or(mid),
+            high: r.rhythm.high_s.unwrap_or(mid),
+        })
+    });
+    let by_flow: Vec<f64> = flows
+        .iter()
+        .filter(|f| f.ended())
+        .filter_map(|f| f.flow.record.ending.idle_before_ns.map(Gap::secs_f64))
+        .collect();
+    let silence = range(by_flow).or_else(|| log.and_then(log_silence));
+    let waited: Vec<f64> = flows
+        .iter()
+        .filter_map(|f| {
+            let unanswered = f.flow.last_words.unanswered.as_ref()?;
+            Some(unanswered.last.at.since(unanswered.first.at).secs_f64())
+        })
+        .filter(|s| *s > 0.0)
+        .collect();
+    Quantities {
+        lifetime,
+        silence,
+        detection: range(waited),
+        events: rhythm.map_or(0, |r| r.rhythm.events),
+        opens_known: series.is_some_and(|s| s.spans.iter().any(|s| s.open.is_some())),
+        periodic: lifetime.is_some() && rhythm.is_some_and(|r| r.rhythm.events >= 3),
+    }
+}
+
+/// Silence as a log shows it: stated by the ending lines, or the time since the last line of traffic.
+/// A silence the log's own cadence explains has no lower bound.
+fn log_silence(log: &LogPart<'_>) -> Option<Range> {
+    let mut stated = Vec::new();
+    let mut seen = Vec::new();
+    for (life, end) in log.ended() {
+        stated.extend(end.stated_idle.map(Gap::secs_f64));
+        seen.extend(log.event(life.last_alive).map(|e| end.at.since(e.at).secs_f64()));
+    }
+    if !stated.is_empty() {
+        return range(stated);
+    }
+    let mut silence = range(seen)?;
+    if log.cadence().is_some_and(|c| silence.mid <= 2.0 * c) {
+        silence.low = 0.0;
+    }
+    Some(silence)
+}
+
+/// Median, and the tenth parts at either end.
+fn range(mut values: Vec<f64>) -> Option<Range> {
+    values.retain(|v| v.is_finite());
+    let mid = middle(&mut values)?;
+    let last = values.len() - 1;
+    let at = |share: f64| values.get((share * last as f64).round() as usize).copied();
+    Some(Range { mid, low: at(0.1)?, high: at(0.9)? })
+}
+
+/// The median of values that get sorted.
+pub fn middle(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}

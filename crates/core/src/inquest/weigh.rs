@@ -1,0 +1,251 @@
+//! The arithmetic: priors times likelihoods, normalised, and nothing else.
+//!
+//! P(cause | evidence) ∝ prior × Π P(evidence | cause)^strength, over every cause on the list and
+//! "something not on the list". A cause's clocks are weighed inside it: P(number | cause) is the sum of
+//! its clocks' shares times how well each fits.
+
+use super::causes::{Cause, Causes, UNKNOWN};
+use super::clocks_seen::{Reading, SeenClock};
+use super::evidence::{Evidence, Weighs};
+use super::numbers::{Candidate, Fit, Quantities, belongs, fit};
+use super::table::Table;
+use crate::clocks::Catalogue;
+use crate::rhythm;
+use crate::terms::Anchor;
+
+/// No single observation makes a cause more than this improbable: logs are misread, tables are argued.
+const FLOOR: f64 = 0.001;
+
+/// What the arithmetic reads: the printed tables.
+#[derive(Clone, Debug)]
+pub struct Law {
+    /// The causes and their priors.
+    pub causes: Causes,
+    /// The likelihoods.
+    pub table: Table,
+    /// The timers known.
+    pub catalogue: Catalogue,
+}
+
+impl Law {
+    /// The law that ships with hopclock. An error is a broken build's.
+    pub fn builtin() -> Result<Law, String> {
+        Ok(Law {
+            causes: Causes::builtin()?,
+            table: Table::builtin()?,
+            catalogue: Catalogue::builtin()?,
+        })
+    }
+}
+
+/// One clock a cause could have, and how it fares.
+#[derive(Clone, Debug)]
+pub struct ClockShare {
+    /// Index into the clocks seen; `None` is "another clock, not in evidence".
+    pub seen: Option<usize>,
+    /// Its share among the cause's clocks before the number is looked at.
+    pub share: f64,
+    /// How well the measured times fit it; `None` when nothing was measured.
+    pub fit: Option<Fit>,
+    /// Its share among the cause's clocks afterwards.
+    pub posterior: f64,
+}
+
+/// One cause, weighed.
+#[derive(Clone, Debug)]
+pub struct Weighed {
+    /// Index into [`Causes::all`].
+    pub cause: usize,
+    /// Share before any evidence.
+    pub prior: f64,
+    /// For each evidence, in order: the factor it contributes; 1 when it is not counted.
+    pub factors: Vec<f64>,
+    /// Its clocks.
+    pub clocks: Vec<ClockShare>,
+    /// Share after all evidence.
+    pub probability: f64,
+}
+
+/// What is to be weighed together.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// All evidence, ids given and groups settled.
+    pub evidence: &'a [Evidence],
+    /// The clocks seen.
+    pub clocks: &'a [SeenClock],
+    /// The measured times.
+    pub measured: &'a Quantities,
+    /// The rhythm's models.
+    pub models: &'a [rhythm::Model],
+}
+
+/// Weighs every cause; the most probable first.
+pub fn weigh(law: &Law, case: Case<'_>) -> Vec<Weighed> {
+    let mut weighed: Vec<Weighed> = law
+        .causes
+        .all()
+        .iter()
+        .enumerate()
+        .map(|(index, cause)| weigh_one(law, case, index, cause))
+        .collect();
+    normalise(&mut weighed);
+    weighed
+}
+
+fn weigh_one(law: &Law, case: Case<'_>, index: usize, cause: &Cause) -> Weighed {
+    let clocks = clock_shares(law, case, cause);
+    let number: Option<f64> =
+        clocks.iter().map(|c| c.fit.as_ref().map(|f| f.likelihood * c.share)).sum::<Option<f64>>();
+    let factors = case
+        .evidence
+        .iter()
+        .map(|e| {
+            let likelihood = match &e.weighs {
+                _ if e.counted_with.is_some() => 1.0,
+                Weighs::Table { kind, value } => {
+                    law.table.kind(kind).and_then(|k| k.likelihood(value, cause)).unwrap_or(1.0)
+                }
+                Weighs::Rhythm => rhythm_likelihood(cause, case.models),
+                Weighs::Number => number.unwrap_or(1.0),
+                Weighs::Clock | Weighs::Context(_) => 1.0,
+            };
+            likelihood.max(FLOOR).powf(e.strength)
+        })
+        .collect();
+    let prior = law.causes.prior(cause);
+    Weighed { cause: index, prior, factors, clocks, probability: 0.0 }
+}
+
+/// The rhythm's probability under a cause: a mixture over the anchors its ends may show, relative to
+/// the best model.
+pub fn rhythm_likelihood(cause: &Cause, models: &[rhythm::Model]) -> f64 {
+    let best = models.iter().map(|m| m.log_evidence).fold(f64::NEG_INFINITY, f64::max);
+    if !best.is_finite() {
+        return 1.0;
+    }
+    let of = |anchor: Anchor| {
+        models.iter().find(|m| m.anchor == anchor).map(|m| (m.log_evidence - best).exp())
+    };
+    let open = of(Anchor::Open).unwrap_or(0.0);
+    let random = of(Anchor::Random).unwrap_or(0.0);
+    [Anchor::Open, Anchor::Wall, Anchor::FreeRunning, Anchor::Idle, Anchor::Random]
+        .iter()
+        .map(|&anchor| {
+            // Where traffic was not logged, an idle clock looks like age (silent from the start) or
+            // like chance.
+            let value = of(anchor).unwrap_or(match anchor {
+                Anchor::Idle => 0.5 * open + 0.5 * random,
+                _ => 0.0,
+            });
+            cause.anchor_share(anchor) * value
+        })
+        .sum::<f64>()
+        + (cause.anchor_share(Anchor::Event)
+            + cause.anchor_share(Anchor::Mixed)
+            + cause.anchor_share(Anchor::Probe))
+            * random
+}
+
+/// How the clocks of a cause share it before the number is looked at. Argued: where somebody read the
+/// clock of the box itself it is most likely that one (0.8); where it was read elsewhere, 0.6.
+fn clock_shares(law: &Law, case: Case<'_>, cause: &Cause) -> Vec<ClockShare> {
+    let own: Vec<(usize, &SeenClock)> =
+        case.clocks.iter().enumerate().filter(|(_, c)| belongs(cause, c)).collect();
+    let direct = own.iter().any(|(_, c)| c.reading == Reading::Direct);
+    let counted: Vec<(usize, &SeenClock)> =
+        own.into_iter().filter(|(_, c)| !direct || c.reading == Reading::Direct).collect();
+    let together = match (counted.is_empty(), direct) {
+        (true, _) => 0.0,
+        (false, true) => 0.8,
+        (false, false) => 0.6,
+    };
+    let each = together / counted.len().max(1) as f64;
+    let mut shares: Vec<ClockShare> = counted
+        .iter()
+        .map(|&(index, clock)| ClockShare {
+            seen: Some(index),
+            share: each,
+            fit: fit(cause, Candidate::Seen(clock), case.measured, &law.catalogue),
+            posterior: 0.0,
+        })
+        .collect();
+    shares.push(ClockShare {
+        seen: None,
+        share: 1.0 - together,
+        fit: fit(cause, Candidate::Another, case.measured, &law.catalogue),
+        posterior: 0.0,
+    });
+    let weight = |c: &ClockShare| c.share * c.fit.as_ref().map_or(1.0, |f| f.likelihood);
+    let total: f64 = shares.iter().map(weight).sum();
+    for share in &mut shares {
+        share.posterior = if total > 0.0 { weight(share) / total } else { 0.0 };
+    }
+    shares
+}
+
+fn normalise(weighed: &mut [Weighed]) {
+    for w in weighed.iter_mut() {
+        w.probability = w.prior * w.factors.iter().product::<f64>();
+    }
+    let total: f64 = weighed.iter().map(|w| w.probability).sum();
+    for w in weighed.iter_mut() {
+        w.probability /= total;
+    }
+    weighed.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.cause.cmp(&b.cause)));
+}
+
+/// Whether the leader stays when the argued numbers move to the ends of their ranges against it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sensitivity {
+    /// Kinds of evidence (or `prior`) whose range alone takes the lead away, with who then leads.
+    pub overturned_by: Vec<(String, usize)>,
+    /// Who leads when every range moves against the leader at once.
+    pub all_at_once: usize,
+}
+
+/// Moves each argued weight to the end of its range that hurts the leader most: the leader's down by
+/// the span, everybody else's up by it.
+pub fn sensitivity(law: &Law, case: Case<'_>, weighed: &[Weighed]) -> Option<Sensitivity> {
+    let leader = weighed.first()?.cause;
+    let lead_after = |moved: &dyn Fn(usize) -> f64, prior: f64| {
+        weighed
+            .iter()
+            .map(|w| {
+                let mine = w.cause == leader;
+                let spans: f64 = (0..case.evidence.len()).map(moved).product::<f64>() * prior;
+                (w.cause, if mine { w.probability / spans } else { w.probability * spans })
+            })
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(leader, |(cause, _)| cause)
+    };
+    let span = |i: usize| case.evidence.get(i).map_or(1.0, |e| evidence_span(law, e));
+    let mut overturned_by = Vec::new();
+    for (i, evidence) in case.evidence.iter().enumerate() {
+        let now = lead_after(&|j| if i == j { span(j) } else { 1.0 }, 1.0);
+        if now != leader {
+            overturned_by.push((evidence.id.clone(), now));
+        }
+    }
+    let now = lead_after(&|_| 1.0, law.causes.prior_span);
+    if now != leader {
+        overturned_by.push(("prior".to_owned(), now));
+    }
+    let all_at_once = lead_after(&span, law.causes.prior_span);
+    Some(Sensitivity { overturned_by, all_at_once })
+}
+
+/// How far off the weights behind a piece of evidence may be.
+fn evidence_span(law: &Law, evidence: &Evidence) -> f64 {
+    match &evidence.weighs {
+        _ if evidence.counted_with.is_some() => 1.0,
+        Weighs::Table { kind, .. } => law.table.kind(kind).map_or(1.0, |k| k.span),
+        Weighs::Number => 3.0,
+        Weighs::Rhythm => 1.5,
+        Weighs::Clock | Weighs::Context(_) => 1.0,
+    }
+}
+
+/// Whether this cause is the one that is not on the list.
+pub fn is_unlisted(law: &Law, cause: usize) -> bool {
+    law.causes.all().get(cause).is_some_and(|c| c.id == UNKNOWN)
+}
