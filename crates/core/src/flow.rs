@@ -5,9 +5,10 @@
 mod reader;
 mod record;
 
+pub use crate::wire::IcmpKind;
 pub use reader::{CaptureReader, CaptureReading};
 pub use record::{
-    Answers, BySide, Ending, Finished, FlowRecord, HalfClose, How, IcmpKind, IcmpNote, Keepalive,
-    KnownBy, LastWords, Mark, Reset, ResetSummary, RoundTrips, SCHEMA, Said, Signature, SizeLoss,
-    Traffic, Unanswered,
+    Answers, BySide, Ending, Finished, FlowRecord, HalfClose, How, IcmpNote, Keepalive, KnownBy,
+    LastWords, Mark, Reset, ResetSummary, RoundTrips, SCHEMA, Said, Signature, SizeLoss, Traffic,
+    Unanswered,
 };

@@ -2,13 +2,126 @@
 //!
 //! Views of bytes may lie and stay private; what leaves was checked against the lengths at hand.
 
+use crate::capture::Packet;
 use crate::time::Moment;
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+mod fragment;
+mod icmp;
+mod ip;
+mod link;
+mod option;
 mod seq;
+mod tcp;
+mod tunnel;
+mod view;
+mod walk;
+mod wireless;
 
 pub use seq::{Seq, seq_len};
+
+/// Why a packet was not read to the end of its TCP header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stop {
+    /// What was being read.
+    pub layer: &'static str,
+    /// Bytes wanted there.
+    pub need: u32,
+    /// Bytes there were.
+    pub have: u32,
+    /// Whose length ended them.
+    pub told_by: LengthFrom,
+}
+
+/// Who said how many bytes there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LengthFrom {
+    /// The capture kept no more.
+    Snaplen,
+    /// A length field of the layer below, or of the packet itself.
+    Header,
+    /// Nobody: a field has a value that cannot be.
+    Nonsense,
+}
+
+/// What a packet turned out to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// A TCP segment.
+    Segment(Segment),
+    /// An ICMP error about a TCP segment.
+    Icmp(IcmpError),
+    /// Nothing of TCP, or a fragment of something that is not complete yet.
+    Other,
+    /// It could not be read that far.
+    Stopped(Stop),
+}
+
+/// An ICMP error with the TCP header it quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IcmpError {
+    /// Number of the packet.
+    pub packet: u64,
+    /// Its time stamp.
+    pub at: Moment,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// What it says.
+    pub kind: IcmpKind,
+    /// Sender of the quoted segment.
+    pub src: SocketAddr,
+    /// Receiver of the quoted segment.
+    pub dst: SocketAddr,
+    /// Sequence number of the quoted segment.
+    pub seq: Seq,
+}
+
+/// What an ICMP error says of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IcmpKind {
+    /// Destination unreachable, with its code (RFC 792; RFC 4443 §3.1).
+    Unreachable {
+        /// The code.
+        code: u8,
+        /// It came over ICMPv6, whose codes differ.
+        v6: bool,
+    },
+    /// Fragmentation needed or packet too big, with the next hop's MTU where it tells
+    /// (RFC 1191 §4; RFC 4443 §3.2).
+    TooBig {
+        /// Zero from routers older than RFC 1191.
+        mtu: u32,
+    },
+    /// Time exceeded.
+    TimeExceeded,
+    /// Any other error that quotes a segment.
+    Other {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+    },
+}
+
+/// Reads packets one after another. It remembers incomplete datagrams, at most 256 of them.
+#[derive(Debug, Default)]
+pub struct Dissector {
+    fragments: fragment::Fragments,
+}
+
+impl Dissector {
+    /// Nothing remembered.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a packet; `vantage` tells captures read together apart.
+    pub fn read(&mut self, packet: &Packet<'_>, vantage: u32) -> Reading {
+        walk::Walk::new(packet, vantage, &mut self.fragments).run()
+    }
+}
 
 /// The nine TCP flags as they stand in the header (RFC 9293 §3.1; NS by RFC 3540, now reserved).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -4,6 +4,7 @@
 
 use crate::terms::{Consistency, Origin, ResetKind, Side};
 use crate::time::{Gap, Moment};
+use crate::wire::IcmpKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -273,34 +274,6 @@ pub struct HalfClose {
     pub payload_after: u64,
     /// The other side's FIN, if it came.
     pub other_fin: Option<Mark>,
-}
-
-/// What an ICMP error says of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IcmpKind {
-    /// Destination unreachable, with its code (RFC 792; RFC 4443 §3.1).
-    Unreachable {
-        /// The code.
-        code: u8,
-        /// It came over ICMPv6, whose codes differ.
-        v6: bool,
-    },
-    /// Fragmentation needed or packet too big, with the next hop's MTU where it tells
-    /// (RFC 1191 §4; RFC 4443 §3.2).
-    TooBig {
-        /// Zero from routers older than RFC 1191.
-        mtu: u32,
-    },
-    /// Time exceeded.
-    TimeExceeded,
-    /// Any other error that quotes a segment.
-    Other {
-        /// Type.
-        kind: u8,
-        /// Code.
-        code: u8,
-    },
 }
 
 /// An ICMP error that quotes a segment of the connection.
