@@ -211,9 +211,11 @@ fn day(mid: f64) -> f64 {
         let times = whole / mid;
         (times - times.round()).abs() < 0.002 * times && times >= 0.99
     };
-    if divides(86_400.0) || divides(604_800.0) {
+    // Below some minutes nearly every number divides a day well enough: only round ones count.
+    let round = is_round(mid * 0.998, mid * 1.002, mid);
+    if round && (divides(86_400.0) || divides(604_800.0)) {
         if mid >= 599.0 { 0.2 } else { 0.05 }
-    } else if is_round(mid * 0.995, mid * 1.002, mid) {
+    } else if round {
         0.04
     } else {
         0.008
