@@ -1,0 +1,257 @@
+//! A periodic clock followed from end to end: a Kalman filter with misses and strangers.
+//!
+//! The state is the clock's last tick and its period; what differs between a timer counted from
+//! the open, a loop and a schedule is only where the noise goes. Gaussian in the period, so the
+//! period's prior can be laid over afterwards.
+
+use super::prior::ln_normal;
+
+/// Where a cycle's noise goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Each tick counts from the end before it: noise adds up.
+    Walk,
+    /// The same, but a stranger does not restart it: a loop that sleeps between rounds.
+    Loop,
+    /// Ticks stand on a fixed grid: noise does not add up. A jump of the grid is rare.
+    Grid,
+    /// Each end counts from its own, known, open.
+    Age,
+}
+
+/// How the filter is set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    /// Where the noise goes.
+    pub(super) kind: Kind,
+    /// Where the period is looked for, and how wide (one standard deviation); 0 is exactly there.
+    pub(super) period: (f64, f64),
+    /// Scatter of one cycle, seconds.
+    pub(super) scatter: f64,
+    /// Variance of a stamp's rounding.
+    pub(super) rounding: f64,
+    /// Strangers among the ends: pseudo-counts of (strangers, ticks).
+    pub(super) strangers: (f64, f64),
+    /// Whether a clock change of an hour moves the grid, as it moves local schedules seen from UTC.
+    pub(super) hour_shift: bool,
+}
+
+/// What one end turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Part {
+    /// A tick, so many periods after the one before.
+    Tick(u32),
+    /// Not of this clock.
+    Stranger,
+    /// Not of this clock's grid; the grid follows it from here.
+    Jump(f64),
+}
+
+/// The filter's result.
+#[derive(Clone, Debug)]
+pub(super) struct Fit {
+    /// Logarithm of the integral of the likelihood over the period (flat, density 1 per second).
+    pub(super) ln_mass: f64,
+    /// The period's mean.
+    pub(super) period: f64,
+    /// Its variance.
+    pub(super) var: f64,
+    /// Number of ticks.
+    pub(super) ticks: usize,
+    /// What each end was, by index; filled only on request.
+    pub(super) parts: Vec<(usize, Part)>,
+}
+
+impl Fit {
+    /// Logarithm of the likelihood at the best period.
+    pub(super) fn ln_peak(&self) -> f64 {
+        self.ln_mass + ln_normal(0.0, self.var)
+    }
+}
+
+/// The running state: tick, period, their covariance.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    x: f64,
+    c: f64,
+    xx: f64,
+    xc: f64,
+    cc: f64,
+}
+
+/// Tallies for the predictive shares.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    ticks: f64,
+    missed: f64,
+    strange: f64,
+}
+
+/// Odds per end that a grid moves for good.
+const JUMP: f64 = 1e-3;
+/// Odds per end that a local schedule moves by an hour.
+const HOUR: f64 = 3e-3;
+
+/// Density of an end that is not the clock's, `d` seconds after its reference: falls as a power,
+/// so that a pause of any length stays possible.
+pub(super) fn ln_stranger(d: f64, period: f64) -> f64 {
+    -(period.ln()) - 2.0 * (1.0 + d.max(0.0) / period).ln()
+}
+
+/// Ends with the reference each counts from (the end before, or its own open where known).
+pub(super) struct Times<'a> {
+    /// Ends, ascending.
+    pub(super) ends: &'a [f64],
+    /// Opens, for [`Kind::Age`].
+    pub(super) opens: &'a [Option<f64>],
+}
+
+/// Runs the filter. `keep` fills [`Fit::parts`].
+pub(super) fn run(times: &Times<'_>, set: &Setup, keep: bool) -> Option<Fit> {
+    let s2 = set.scatter * set.scatter;
+    let (step_var, seen_var) = match set.kind {
+        Kind::Grid => (0.0, s2 + set.rounding),
+        Kind::Walk | Kind::Loop | Kind::Age => (s2, set.rounding),
+    };
+    let (c0, sd0) = set.period;
+    let first = *times.ends.first()?;
+    let mut st = State { x: first, c: c0, xx: seen_var, xc: 0.0, cc: sd0 * sd0 };
+    let mut tally = Tally::default();
+    let mut ln_z = 0.0;
+    let mut parts: Vec<(usize, Part)> = Vec::new();
+    for (i, &end) in times.ends.iter().enumerate() {
+        let open = times.opens.get(i).copied().flatten();
+        let before = if i > 0 { times.ends.get(i - 1).copied() } else { None };
+        let Some(from) = open.or(before) else { continue };
+        if set.kind == Kind::Age {
+            st = State { x: from, xx: set.rounding, xc: 0.0, ..st };
+        } else if i == 0 {
+            // Where the first tick falls after the open says nothing: anywhere in one period.
+            ln_z += ln_stranger(end - from, c0);
+            continue;
+        }
+        let next = times.ends.get(i + 1).copied();
+        let here = Here { end, from, next, step_var, seen_var };
+        let part = absorb(&mut st, &mut tally, &mut ln_z, set, &here);
+        if keep {
+            parts.push((i, part));
+        }
+    }
+    let (ln_mass, period, var) = flatten(&st, ln_z, set.period);
+    let ticks = tally.ticks as usize;
+    Some(Fit { ln_mass, period, var, ticks, parts })
+}
+
+/// Takes the search's own bell out again: what is left is the likelihood as a function of the
+/// period, itself a bell: (logarithm of its integral, mean, variance).
+fn flatten(st: &State, ln_z: f64, (c0, sd0): (f64, f64)) -> (f64, f64, f64) {
+    if sd0 <= 0.0 {
+        return (ln_z, st.c, 0.0);
+    }
+    let wide = sd0 * sd0;
+    let sharp = (1.0 / st.cc - 1.0 / wide).max(0.05 / wide);
+    let var = 1.0 / sharp;
+    let mean = var * (st.c / st.cc - c0 / wide);
+    let at = ln_normal(mean - st.c, st.cc) - ln_normal(mean - c0, wide);
+    (ln_z + at - ln_normal(0.0, var), mean, var)
+}
+
+/// One end, with what the filter needs to judge it.
+struct Here {
+    end: f64,
+    from: f64,
+    next: Option<f64>,
+    step_var: f64,
+    seen_var: f64,
+}
+
+impl State {
+    /// The state `k` periods later, with the variance an end there is seen with.
+    fn ahead(&self, k: f64, h: &Here) -> (State, f64) {
+        let xx = self.xx + 2.0 * k * self.xc + k * k * self.cc + k * h.step_var;
+        let st = State { x: self.x + k * self.c, xx, xc: self.xc + k * self.cc, ..*self };
+        (st, xx + h.seen_var)
+    }
+
+    /// Nearest whole number of periods to `end`, at least one.
+    fn count(&self, end: f64) -> f64 {
+        ((end - self.x) / self.c.max(1e-9)).round().clamp(1.0, 1e6)
+    }
+
+    /// Takes an end in as a tick.
+    fn update(self, residual: f64, var: f64) -> State {
+        let (gx, gc) = (self.xx / var, self.xc / var);
+        State {
+            x: self.x + gx * residual,
+            c: self.c + gc * residual,
+            xx: (self.xx - gx * self.xx).max(1e-15),
+            xc: self.xc - gx * self.xc,
+            cc: (self.cc - gc * self.xc).max(1e-24),
+        }
+    }
+}
+
+/// Judges one end: tick, stranger or jump; moves the state and adds to the evidence.
+fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &Here) -> Part {
+    let (a, b) = set.strangers;
+    let odd = (a + tally.strange) / (a + b + tally.strange + tally.ticks);
+    let miss = (1.0 + tally.missed) / (12.0 + tally.missed + tally.ticks);
+    let k = if set.kind == Kind::Age { 1.0 } else { st.count(h.end) };
+    let (then, var) = st.ahead(k, h);
+    let residual = h.end - then.x;
+    let ln_k = (1.0 - miss).ln() + (k - 1.0) * miss.ln();
+    let ln_tick = (1.0 - odd).ln() + ln_k + ln_normal(residual, var);
+    let ln_odd = odd.ln() + ln_stranger(h.end - h.from, set.period.0);
+    let ln_hour = hour_shift(set, ln_k, residual, var);
+    let top = ln_tick.max(ln_odd).max(ln_hour);
+    let all = (ln_tick - top).exp() + (ln_odd - top).exp() + (ln_hour - top).exp();
+    *ln_z += top + all.ln();
+    if ln_tick >= ln_odd && ln_tick >= ln_hour {
+        *st = then.update(residual, var);
+        tally.ticks += 1.0;
+        tally.missed += k - 1.0;
+        return Part::Tick(k as u32);
+    }
+    if ln_hour > ln_odd {
+        let moved = residual - 3600.0_f64.copysign(residual);
+        *st = then.update(moved, var);
+        st.x += residual - moved;
+        tally.ticks += 1.0;
+        return Part::Tick(k as u32);
+    }
+    tally.strange += 1.0;
+    match set.kind {
+        Kind::Age => Part::Stranger,
+        Kind::Walk => {
+            *st = State { x: h.end, xx: h.seen_var, xc: 0.0, ..*st };
+            Part::Jump(residual)
+        }
+        Kind::Grid | Kind::Loop => jump(st, ln_z, h, residual),
+    }
+}
+
+/// The evidence that a local schedule moved by an hour, as it does when clocks change.
+fn hour_shift(set: &Setup, ln_k: f64, residual: f64, var: f64) -> f64 {
+    if !set.hour_shift || residual.abs() < 1800.0 || set.period.0 < 10_000.0 {
+        return f64::NEG_INFINITY;
+    }
+    let moved = residual - 3600.0_f64.copysign(residual);
+    HOUR.ln() + ln_k + ln_normal(moved, var)
+}
+
+/// Whether a grid moves to an end that is not on it: only if the next end stands on the new grid
+/// and not on the old one, and at the price of [`JUMP`].
+fn jump(st: &mut State, ln_z: &mut f64, h: &Here, residual: f64) -> Part {
+    let Some(next) = h.next else { return Part::Stranger };
+    let moved = State { x: h.end, xx: h.seen_var, xc: 0.0, ..*st };
+    let fits = |s: &State| {
+        let (then, var) = s.ahead(s.count(next), h);
+        ln_normal(next - then.x, var)
+    };
+    if fits(&moved) + JUMP.ln() > fits(st) && fits(&moved) > ln_stranger(next - h.end, st.c) {
+        *ln_z += JUMP.ln();
+        *st = moved;
+        return Part::Jump(residual);
+    }
+    Part::Stranger
+}

@@ -1,0 +1,300 @@
+//! The rival explanations, each with the evidence the times give it.
+//!
+//! Every model assigns a density to the same thing: each end, given the ends before it and, where
+//! they are known, the opens. Activities, where known, are scored as well: under an idle timer the
+//! silence is the timer and the age is arbitrary; under all others it is the other way round.
+
+use super::beat::{self, Fit, Kind, Setup, Times};
+use super::bursts::Bursts;
+use super::data::Data;
+use super::prior::{self, Extra, ln_sum};
+use super::spread;
+use crate::terms::Anchor;
+
+/// Strangers among the ends of a clock (pseudo-counts of strangers and ticks).
+const FEW: (f64, f64) = (0.3, 9.0);
+/// The same where half may be strangers.
+const MANY: (f64, f64) = (5.0, 5.0);
+
+/// One explanation, scored.
+#[derive(Clone, Debug)]
+pub(super) struct Score {
+    /// Which.
+    pub(super) anchor: Anchor,
+    /// Prior weight; the weights of those compared need not sum to one.
+    pub(super) prior: f64,
+    /// Logarithm of the evidence.
+    pub(super) ln: f64,
+    /// Logarithm of the best likelihood any of its parameters gives; minus infinity where unused.
+    pub(super) ln_peak: f64,
+    /// Posterior of the period: (weight, mean, variance); weights sum to one. Empty: no period.
+    pub(super) periods: Vec<(f64, f64, f64)>,
+    /// The best setting, to run again for the details.
+    pub(super) setup: Option<Setup>,
+}
+
+/// What the fits of one kind of clock gave.
+struct Fits {
+    /// Logarithm of the scatter's weight, the setting, the fit.
+    all: Vec<(f64, Setup, Fit)>,
+}
+
+/// Where to look for a period: (centre, half width) of the densest clusters of ages, the sharpest
+/// first. Rather one too many than one too few.
+fn candidates(ages: &[f64]) -> Vec<(f64, f64)> {
+    let mut sorted: Vec<f64> = ages.iter().copied().filter(|a| *a > 0.0).collect();
+    sorted.sort_by(f64::total_cmp);
+    let mut found: Vec<(f64, f64)> = Vec::new();
+    for width in [1e-4, 1e-3, 1e-2, 0.06, 0.3] {
+        let mut best = (0usize, 0.0);
+        let mut high = 0;
+        for (low, &from) in sorted.iter().enumerate() {
+            while sorted.get(high).is_some_and(|a| *a <= from * (1.0 + width)) {
+                high += 1;
+            }
+            let count = high - low;
+            if count > best.0 {
+                let middle = sorted.get(low + count / 2).copied().unwrap_or(from);
+                best = (count, middle);
+            }
+        }
+        let enough = best.0 >= 2 || sorted.len() == 1 && width == 1e-3;
+        let near = |f: &(f64, f64)| (f.0 - best.1).abs() < 0.2 * width * best.1;
+        if enough && !found.iter().any(near) {
+            found.push((best.1, width * best.1));
+        }
+    }
+    found
+}
+
+/// All fits of one kind.
+fn fits(times: &Times<'_>, kind: Kind, at: &[(f64, f64)], step: f64, few: (f64, f64)) -> Fits {
+    let stamps = if kind == Kind::Age { 2.0 } else { 1.0 };
+    let rounding = step * step / 12.0;
+    let mut all: Vec<(f64, Setup, Fit)> = Vec::new();
+    let Some(&(scale, _)) = at.last() else { return Fits { all } };
+    for (scatter, weight) in prior::scatters(scale, step) {
+        let mut here: Vec<(f64, Setup, Fit)> = Vec::new();
+        for &(centre, half) in at {
+            let wide = half + 2.0 * scatter + stamps * step;
+            let setup = Setup {
+                kind,
+                period: (centre, wide.min(0.5 * centre)),
+                scatter,
+                rounding,
+                strangers: few,
+                hour_shift: false,
+            };
+            if let Some(fit) = beat::run(times, &setup, false).filter(|f| f.ticks > 0) {
+                here.push((weight.ln(), setup, fit));
+            }
+        }
+        here.sort_by(|a, b| b.2.ln_mass.total_cmp(&a.2.ln_mass));
+        let mut kept: Vec<(f64, Setup, Fit)> = Vec::new();
+        for fit in here {
+            let same = |k: &(f64, Setup, Fit)| {
+                let apart = (k.2.period - fit.2.period).abs();
+                apart < 5.0 * (k.2.var.sqrt() + fit.2.var.sqrt())
+            };
+            if !kept.iter().any(same) {
+                kept.push(fit);
+            }
+        }
+        all.extend(kept);
+    }
+    Fits { all }
+}
+
+impl Fits {
+    /// Lays the prior of the period over the fits.
+    fn score(&self, anchor: Anchor, prior: f64, extra: Extra) -> Option<Score> {
+        let each = self.all.iter().map(|(ln_w, setup, fit)| {
+            let ln = ln_w + fit.ln_mass + prior::period(fit.period, fit.var.sqrt(), extra).ln();
+            (ln, setup, fit)
+        });
+        let each: Vec<(f64, &Setup, &Fit)> = each.filter(|e| e.0.is_finite()).collect();
+        let terms: Vec<f64> = each.iter().map(|e| e.0).collect();
+        let ln = ln_sum(&terms);
+        let best = each.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let periods = each.iter().map(|e| ((e.0 - ln).exp(), e.2.period, e.2.var));
+        let periods = periods.filter(|p| p.0 > 1e-6).collect();
+        let ln_peak = each.iter().map(|e| e.2.ln_peak()).fold(f64::NEG_INFINITY, f64::max);
+        Some(Score { anchor, prior, ln, ln_peak, periods, setup: Some(*best.1) })
+    }
+}
+
+/// A schedule of the wall clock.
+fn wall(times: &Times<'_>, gaps: &[f64], step: f64) -> Option<Score> {
+    let longest = gaps.iter().copied().fold(0.0, f64::max);
+    let typical = super::data::median(gaps);
+    let mut each: Vec<(f64, f64, Setup, f64)> = Vec::new();
+    for (period, share) in prior::WALL {
+        if period > 1.5 * longest || period < typical / 40.0 {
+            continue;
+        }
+        for (scatter, weight) in prior::scatters(period, step) {
+            let setup = Setup {
+                kind: Kind::Grid,
+                period: (period, 0.0),
+                scatter,
+                rounding: step * step / 12.0,
+                strangers: FEW,
+                hour_shift: period > 10_000.0,
+            };
+            if let Some(fit) = beat::run(times, &setup, false).filter(|f| f.ticks > 0) {
+                each.push(((share * weight).ln() + fit.ln_mass, period, setup, fit.ln_mass));
+            }
+        }
+    }
+    let terms: Vec<f64> = each.iter().map(|e| e.0).collect();
+    let ln = ln_sum(&terms);
+    let best = each.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let ln_peak = each.iter().map(|e| e.3).fold(f64::NEG_INFINITY, f64::max);
+    let periods = each.iter().map(|e| ((e.0 - ln).exp(), e.1, 0.0)).filter(|p| p.0 > 1e-6);
+    let periods = periods.collect();
+    Some(Score { anchor: Anchor::Wall, prior: 0.15, ln, ln_peak, periods, setup: Some(best.2) })
+}
+
+/// Two scores of one anchor, weighed `a` to `b`, as one.
+fn merge(a: Option<Score>, b: Option<Score>, (wa, wb): (f64, f64)) -> Option<Score> {
+    let (a, b) = match (a, b) {
+        (Some(a), Some(b)) => (a, b),
+        (Some(a), None) => return Some(Score { ln: a.ln + wa.ln(), ..a }),
+        (None, b) => return b.map(|b| Score { ln: b.ln + wb.ln(), ..b }),
+    };
+    let ln = ln_sum(&[a.ln + wa.ln(), b.ln + wb.ln()]);
+    let (sa, sb) = ((a.ln + wa.ln() - ln).exp(), (b.ln + wb.ln() - ln).exp());
+    let scaled =
+        |s: &Score, by: f64| s.periods.iter().map(|p| (p.0 * by, p.1, p.2)).collect::<Vec<_>>();
+    let mut periods = scaled(&a, sa);
+    periods.extend(scaled(&b, sb));
+    let ln_peak = a.ln_peak.max(b.ln_peak);
+    let lead = if sa >= sb { a } else { b };
+    Some(Score { ln, ln_peak, periods, ..lead })
+}
+
+/// A maximum age spread on purpose.
+fn spread_age(ages: &[f64]) -> Option<Score> {
+    let u = spread::uniform(ages)?;
+    Some(Score {
+        anchor: Anchor::Open,
+        prior: 0.0,
+        ln: u.ln_mass,
+        ln_peak: u.ln_mass,
+        periods: vec![(1.0, u.middle, u.sd * u.sd)],
+        setup: None,
+    })
+}
+
+/// Scores everything that can be compared on these times.
+pub(super) fn compare(data: &Data) -> Vec<Score> {
+    let ages = data.ages();
+    let step = data.step;
+    let mut scores: Vec<Option<Score>> = Vec::new();
+    let bursts = Bursts::of(data);
+    let opens = if data.has_opens() { data.opens.as_slice() } else { &[] };
+    let times = Times { ends: &data.ends, opens };
+    let at = candidates(&ages);
+    let own = if data.has_opens() { Kind::Age } else { Kind::Walk };
+    let extra = if data.has_opens() { Extra::Lateness } else { Extra::Delay };
+    if data.has_opens() || !data.parallel && bursts.is_none() {
+        let sharp = fits(&times, own, &at, step, FEW).score(Anchor::Open, 0.45, extra);
+        scores
+            .push(merge(sharp, spread_age(&ages), (0.8, 0.2)).map(|s| Score { prior: 0.45, ..s }));
+        scores.push(fits(&times, own, &at, step, MANY).score(Anchor::Mixed, 0.05, extra));
+    }
+    scores.extend(grids(data, &times, bursts.as_ref()));
+    scores.push(Some(plain(Anchor::Random, 0.2, spread::ln_random(&ages, step))));
+    if data.has_silences() {
+        silences(data, &ages, &mut scores);
+    }
+    scores.into_iter().flatten().collect()
+}
+
+/// A score without parameters worth keeping.
+fn plain(anchor: Anchor, prior: f64, ln: f64) -> Score {
+    let ln_peak = f64::NEG_INFINITY;
+    Score { anchor, prior, ln, ln_peak, periods: Vec::new(), setup: None }
+}
+
+/// Schedules, loops and bursts: what is tied to no connection's age.
+fn grids(data: &Data, times: &Times<'_>, bursts: Option<&Bursts>) -> Vec<Option<Score>> {
+    let heads = bursts.map(|b| b.heads.as_slice());
+    let (ends, rest) = (heads.unwrap_or(&data.ends), bursts.map_or(0.0, |b| b.ln_followers));
+    let opens = if heads.is_some() { &[] } else { times.opens };
+    // Where connections overlap and no burst gathers them, nobody's end follows another's.
+    let own = Times { ends, opens };
+    let gaps: Vec<f64> = ends.windows(2).map(|w| w[1] - w[0]).collect();
+    let at = candidates(&gaps);
+    let grid = fits(&own, Kind::Grid, &at, data.step, FEW);
+    let grid = grid.score(Anchor::FreeRunning, 0.12, Extra::Drift);
+    let round = fits(&own, Kind::Loop, &at, data.step, FEW);
+    let round = round.score(Anchor::FreeRunning, 0.12, Extra::Delay);
+    let free = merge(grid, round, (0.7, 0.3)).map(|s| Score { prior: 0.12, ..s });
+    let mut all = vec![wall(&own, &gaps, data.step), free];
+    for score in all.iter_mut().flatten() {
+        score.ln += rest;
+        score.ln_peak += rest;
+    }
+    if heads.is_some() {
+        let ln = spread::ln_random(&gaps, data.step) + rest;
+        all.push(Some(plain(Anchor::Event, 0.1, ln)));
+    }
+    all
+}
+
+/// Adds what the silences say: to the idle timer that they are it, to all others their own spread.
+fn silences(data: &Data, ages: &[f64], scores: &mut Vec<Option<Score>>) {
+    let near = 2.0 * data.step;
+    let skip = data.ends.len() - ages.len();
+    let pairs = data.silences.iter().skip(skip).zip(ages);
+    let pairs = pairs.filter_map(|(s, a)| s.map(|s| (s, *a)));
+    let spoke: Vec<(f64, f64)> = pairs.filter(|(s, a)| (a - s).abs() > near).collect();
+    let quiet: Vec<f64> = spoke.iter().map(|p| p.0).collect();
+    let before: Vec<f64> = spoke.iter().map(|p| (p.1 - p.0).max(0.0)).collect();
+    let ln_quiet = spread::ln_random(&quiet, data.step);
+    for score in scores.iter_mut().flatten() {
+        score.ln += ln_quiet;
+        score.ln_peak += ln_quiet;
+    }
+    let last = data.ends.iter().zip(&data.silences).map(|(e, s)| s.map(|s| e - s));
+    let last: Vec<Option<f64>> = last.collect();
+    let heard: Vec<f64> = data.silences.iter().flatten().copied().collect();
+    let times = Times { ends: &data.ends, opens: &last };
+    let idle = fits(&times, Kind::Age, &candidates(&heard), data.step, FEW);
+    let idle = idle.score(Anchor::Idle, 0.25, Extra::Lateness);
+    let ln_before = spread::ln_random(&before, data.step);
+    let idle = idle.map(|s| Score { ln: s.ln + ln_before, ln_peak: s.ln_peak + ln_before, ..s });
+    scores.push(idle);
+}
+
+/// The parts the best setting of `score` saw in the data, by index of the end.
+pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
+    let Some(setup) = score.setup else { return Vec::new() };
+    let last: Vec<Option<f64>> =
+        data.ends.iter().zip(&data.silences).map(|(e, s)| s.map(|s| e - s)).collect();
+    let opens = match (score.anchor, data.has_opens()) {
+        (Anchor::Idle, _) => last.as_slice(),
+        (_, true) => data.opens.as_slice(),
+        (_, false) => &[],
+    };
+    let times = Times { ends: &data.ends, opens };
+    beat::run(&times, &setup, true).map(|f| f.parts).unwrap_or_default()
+}
+
+/// The mean cycle (end to end), its variance: of use where opens are known as well.
+pub(super) fn cycle(data: &Data) -> Option<(f64, f64)> {
+    let gaps = data.gaps();
+    let times = Times { ends: &data.ends, opens: &[] };
+    let all = fits(&times, Kind::Walk, &candidates(&gaps), data.step, FEW);
+    let score = all.score(Anchor::Open, 1.0, Extra::Delay)?;
+    Some(moments(&score.periods))
+}
+
+/// Mean and variance of a mixture of bells.
+pub(super) fn moments(periods: &[(f64, f64, f64)]) -> (f64, f64) {
+    let all: f64 = periods.iter().map(|p| p.0).sum();
+    let mean = periods.iter().map(|p| p.0 * p.1).sum::<f64>() / all;
+    let var = periods.iter().map(|p| p.0 * (p.2 + (p.1 - mean).powi(2))).sum::<f64>() / all;
+    (mean, var)
+}

@@ -1,0 +1,326 @@
+//! From scores to the summary: what is named, what is left open and why, and what would tell.
+//!
+//! A name needs probability 0.80, four times the next, and at least three ages. Where the times
+//! fit a timer counted from the open and a schedule equally well, nothing is named at all.
+
+use super::beat::Part;
+use super::bursts::Bursts;
+use super::data::{self, Data};
+use super::models::{self, Score};
+use super::power;
+use super::prior::{self, Extra, ln_sum};
+use crate::rhythm::{Model, PhaseBreak, Reading, Rhythm};
+use crate::terms::Anchor;
+use crate::time::Gap;
+
+/// Probability a name needs, and how many times the next.
+const SURE: (f64, f64) = (0.80, 4.0);
+/// Likelihoods closer than this (natural logarithm) do not tell two explanations apart.
+const TIE: f64 = 2.0;
+
+/// A score with its share.
+#[derive(Clone, Debug)]
+pub(super) struct Ranked {
+    /// The score.
+    pub(super) score: Score,
+    /// Its probability among those compared.
+    pub(super) p: f64,
+}
+
+/// A reading that says nothing yet.
+fn blank(events: usize) -> Reading {
+    let rhythm = Rhythm {
+        events,
+        anchor: Anchor::Undetermined,
+        period_s: None,
+        low_s: None,
+        high_s: None,
+        drift_against_s: None,
+        drift_s_per_cycle: None,
+        reconnect_delay_s: None,
+        events_needed: None,
+    };
+    Reading { rhythm, models: Vec::new(), breaks: Vec::new(), notes: Vec::new() }
+}
+
+/// Reads a prepared series.
+pub(super) fn of(data: &Data, given: usize) -> Reading {
+    let mut out = blank(data.ends.len());
+    if given > data.ends.len() {
+        out.notes.push(format!("Only the latest {} of {given} endings were used.", data::MOST));
+    }
+    let ages = data.ages();
+    if ages.len() < 2 {
+        too_few(data, &ages, &mut out);
+        return out;
+    }
+    let (data, scores) = scored(data, &mut out.notes);
+    let ranked = rank(scores);
+    out.models = ranked.iter().map(model).collect();
+    let (anchor, why) = name(&ranked, ages.len());
+    out.rhythm.anchor = anchor;
+    out.notes.extend(why);
+    if data.has_opens() && !data.parallel && !data.delays().is_empty() {
+        out.rhythm.reconnect_delay_s = Some(data::median(&data.delays()));
+    }
+    if let Some(clock) = leading_clock(&ranked) {
+        period(&data, clock, &ranked, &mut out);
+        out.breaks = breaks(&data, clock);
+        said_of_breaks(&mut out);
+    }
+    if anchor == Anchor::Wall {
+        out.notes.push(time_of_day(&data));
+    }
+    if let Some(b) = Bursts::of(&data) {
+        out.notes.push(format!("Ends come in {} bursts of up to {}.", b.count, b.largest));
+    }
+    if anchor == Anchor::Undetermined {
+        out.rhythm.events_needed = power::needed(&data, &ranked);
+    }
+    if matches!(anchor, Anchor::Open | Anchor::Undetermined) && !data.has_silences() {
+        out.notes.push(
+            "No last activity is known, so a timer that traffic restarts was not compared."
+                .to_owned(),
+        );
+    }
+    out
+}
+
+/// When in the local day the last end was.
+fn time_of_day(data: &Data) -> String {
+    let last = data.ends.last().copied().unwrap_or(0.0);
+    let t = (data.day_s + last).rem_euclid(86_400.0) as u32;
+    format!(
+        "The latest of them was at {:02}:{:02}:{:02} local time.",
+        t / 3600,
+        t / 60 % 60,
+        t % 60
+    )
+}
+
+/// None or one age: its length at most.
+fn too_few(data: &Data, ages: &[f64], out: &mut Reading) {
+    if let Some(&age) = ages.first() {
+        out.rhythm.period_s = Some(age);
+        out.rhythm.low_s = Some((age - data.step).max(0.0));
+        out.rhythm.high_s = Some(age + data.step);
+        let round = prior::round_under(age, data.step, Extra::Lateness);
+        out.rhythm.drift_against_s = round;
+    }
+    out.notes.push(match ages.len() {
+        0 => "No age and no interval is known: one ending tells nothing of a rhythm.".to_owned(),
+        _ => "A single age: nothing repeats yet, so nothing tells what it counts from.".to_owned(),
+    });
+    if data.ends.is_empty() {
+        out.notes = vec!["There are no endings.".to_owned()];
+    }
+}
+
+/// Scores, on the lifetimes or, where connections are brief visits, on the rhythm of the visits.
+fn scored(data: &Data, notes: &mut Vec<String>) -> (Data, Vec<Score>) {
+    let scores = models::compare(data);
+    let lives: Vec<f64> = data.lives.iter().flatten().copied().collect();
+    let brief = data::median(&lives) * 3.0 < data::median(&data.delays());
+    if !data.has_opens() || data.parallel || !brief {
+        return (data.clone(), scores);
+    }
+    let ranked = rank(scores);
+    let tied = |r: &Ranked| matches!(r.score.anchor, Anchor::Open | Anchor::Idle | Anchor::Mixed);
+    let own: f64 = ranked.iter().filter(|r| tied(r)).map(|r| r.p).sum();
+    if own > 0.5 {
+        return (data.clone(), ranked.into_iter().map(|r| r.score).collect());
+    }
+    let bare = data.without_opens();
+    let scores = models::compare(&bare).into_iter();
+    let scores = scores.filter(|s| !matches!(s.anchor, Anchor::Open | Anchor::Mixed)).collect();
+    notes.push(
+        "Connections are brief and far apart: a rhythm here is that of connecting, not of a clock \
+         that ends connections."
+            .to_owned(),
+    );
+    (bare, scores)
+}
+
+/// Probabilities from evidence and prior, the most probable first.
+fn rank(scores: Vec<Score>) -> Vec<Ranked> {
+    let terms: Vec<f64> = scores.iter().map(|s| s.ln + s.prior.ln()).collect();
+    let all = ln_sum(&terms);
+    let each = scores.into_iter().zip(terms);
+    let mut ranked: Vec<Ranked> =
+        each.map(|(score, t)| Ranked { score, p: (t - all).exp() }).collect();
+    ranked.sort_by(|a, b| b.p.total_cmp(&a.p));
+    ranked
+}
+
+/// A ranked score as the reading prints it.
+fn model(r: &Ranked) -> Model {
+    Model { anchor: r.score.anchor, probability: r.p, log_evidence: r.score.ln }
+}
+
+/// The anchor, or why there is none.
+fn name(ranked: &[Ranked], ages: usize) -> (Anchor, Option<String>) {
+    let Some(first) = ranked.first() else { return (Anchor::Undetermined, None) };
+    let next = ranked.get(1).map_or(0.0, |r| r.p);
+    let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a);
+    let periodic = matches!(first.score.anchor, Anchor::Open | Anchor::Wall);
+    if let (true, Some(o), Some(w)) = (periodic, find(Anchor::Open), find(Anchor::Wall)) {
+        let apart = o.score.ln_peak - w.score.ln_peak;
+        if apart.abs() < TIE {
+            let why = "The drift is below what the stamps show and the period divides a day: a \
+                       timer counted from the open and a schedule fit equally well.";
+            return (Anchor::Undetermined, Some(why.to_owned()));
+        }
+    }
+    if ages < 3 {
+        return (Anchor::Undetermined, Some("Two ages do not make a rhythm.".to_owned()));
+    }
+    if first.p >= SURE.0 && first.p >= SURE.1 * next {
+        return (first.score.anchor, None);
+    }
+    let rival = ranked.get(1).map(|r| word(r.score.anchor)).unwrap_or_default();
+    let why = format!(
+        "{} ({:.0} %) and {rival} ({:.0} %) are not told apart by these times.",
+        word(first.score.anchor),
+        first.p * 100.0,
+        next * 100.0,
+    );
+    (Anchor::Undetermined, Some(why))
+}
+
+/// The contract's word for an anchor.
+fn word(anchor: Anchor) -> &'static str {
+    match anchor {
+        Anchor::Open => "open",
+        Anchor::Wall => "wall",
+        Anchor::FreeRunning => "free-running",
+        Anchor::Idle => "idle",
+        Anchor::IdleApp => "idle-app",
+        Anchor::Probe => "probe",
+        Anchor::Count => "count",
+        Anchor::Event => "event",
+        Anchor::Random => "random",
+        Anchor::Mixed => "mixed",
+        Anchor::Undetermined => "undetermined",
+    }
+}
+
+/// The most probable explanation with a period, if clocks together hold more than half.
+fn leading_clock(ranked: &[Ranked]) -> Option<&Ranked> {
+    let clocks = || ranked.iter().filter(|r| !r.score.periods.is_empty());
+    (clocks().map(|r| r.p).sum::<f64>() > 0.5).then(|| clocks().next()).flatten()
+}
+
+/// Period, interval and drift.
+fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
+    let fixed = clock.score.periods.iter().all(|p| p.2 == 0.0);
+    let mut bells = clock.score.periods.clone();
+    if fixed {
+        // A schedule's period is exact; how well the times show it is what a free grid says.
+        let free = ranked.iter().find(|r| r.score.anchor == Anchor::FreeRunning);
+        let var = free.map_or(data.step * data.step, |f| models::moments(&f.score.periods).1);
+        bells.iter_mut().for_each(|b| b.2 = var.max(1e-12));
+    }
+    let at = |q: f64| quantile(&bells, q);
+    let (mean, var) = models::moments(&bells);
+    let rhythm = &mut out.rhythm;
+    rhythm.period_s = Some(mean);
+    (rhythm.low_s, rhythm.high_s) = (Some(at(0.025)), Some(at(0.975)));
+    let counted = data.has_opens() && matches!(clock.score.anchor, Anchor::Open | Anchor::Mixed);
+    let extra = match clock.score.anchor {
+        Anchor::Idle => Extra::Lateness,
+        _ if counted => Extra::Lateness,
+        _ => Extra::Delay,
+    };
+    let round = prior::round_under(mean, var.sqrt(), extra);
+    rhythm.drift_against_s = round;
+    let cycle = match clock.score.anchor {
+        Anchor::Idle => None,
+        _ if !counted => Some((mean, var)),
+        _ if data.parallel => None,
+        _ => models::cycle(data),
+    };
+    if let (Some(round), Some((cycle, var))) = (round, cycle)
+        && var.sqrt() < 0.002 * round
+    {
+        rhythm.drift_s_per_cycle = Some(cycle - round);
+        let proof = drift_is_delay(data, cycle - round, var);
+        out.notes.extend(proof);
+    }
+}
+
+/// Whether the drift is the measured reconnect delay: the proof that the open is the anchor.
+fn drift_is_delay(data: &Data, drift: f64, var: f64) -> Option<String> {
+    let delays = data.delays();
+    if !data.has_opens() || data.parallel || delays.len() < 3 {
+        return None;
+    }
+    let n = delays.len() as f64;
+    let mean = delays.iter().sum::<f64>() / n;
+    let spread = delays.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let slack = 2.0 * (var + (spread + data.step * data.step / 6.0) / n).sqrt();
+    let same = (drift - mean).abs() <= slack && mean > slack;
+    same.then(|| {
+        format!(
+            "Each cycle is {drift:.2} s longer than the timer, and the measured reconnect delay is \
+             {mean:.2} s: the timer starts when the connection opens."
+        )
+    })
+}
+
+/// The value below which a share `q` of a mixture of bells lies.
+fn quantile(bells: &[(f64, f64, f64)], q: f64) -> f64 {
+    let (mean, var) = models::moments(bells);
+    let all: f64 = bells.iter().map(|b| b.0).sum();
+    let below = |x: f64| {
+        bells.iter().map(|b| b.0 * bell_below((x - b.1) / b.2.sqrt().max(1e-12))).sum::<f64>() / all
+    };
+    let reach = bells.iter().map(|b| (b.1 - mean).abs() + 6.0 * b.2.sqrt()).fold(0.0, f64::max);
+    let (mut low, mut high) = (mean - reach - var.sqrt(), mean + reach + var.sqrt());
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if below(middle) < q { low = middle } else { high = middle }
+    }
+    (low + high) / 2.0
+}
+
+/// Share of the standard bell below `z` (Abramowitz and Stegun 26.2.17, error below 1e-7).
+fn bell_below(z: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let poly = t
+        * (0.319_381_530
+            + t * (-0.356_563_782
+                + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+    let tail = prior::normal(z, 1.0) * poly;
+    if z > 0.0 { 1.0 - tail } else { tail }
+}
+
+/// Jumps of phase: an end off the beat from which the beat goes on.
+fn breaks(data: &Data, clock: &Ranked) -> Vec<PhaseBreak> {
+    let parts = models::parts(data, &clock.score);
+    let mut found = Vec::new();
+    for pair in parts.windows(2) {
+        let ((i, Part::Jump(shift)), (_, Part::Tick(_))) = (pair[0], pair[1]) else { continue };
+        if let Some(&before) = data.index.get(i) {
+            found.push(PhaseBreak { before, shift: Gap::from_secs_f64(shift) });
+        }
+    }
+    found
+}
+
+/// What jumps mean, and what to do where there are none and the anchor is open.
+fn said_of_breaks(out: &mut Reading) {
+    let open = out.models.iter().find(|m| m.anchor == Anchor::Open).map_or(0.0, |m| m.probability);
+    if !out.breaks.is_empty() && open > 0.8 {
+        out.notes.push(
+            "The phase moved at a reconnect off the beat and stayed moved: a schedule or a free \
+             clock would have kept its phase."
+                .to_owned(),
+        );
+    } else if out.breaks.is_empty() && out.rhythm.anchor == Anchor::Undetermined {
+        out.notes.push(
+            "Restart one connection by hand and see when it dies: a timer counted from the open \
+             moves with it, a schedule does not."
+                .to_owned(),
+        );
+    }
+}
