@@ -1,16 +1,33 @@
 //! Lines of an application's log become events, and events become lives of connections.
 //!
 //! The reader is fed lines ([`LogReader::line`]) and asked once at the end ([`LogReader::finish`]).
-//! It keeps events, not text: memory is bounded by the number of lines that speak of a connection.
+//! It keeps events, not text: memory is bounded by the number of lines that speak of a connection,
+//! and that number is capped. It refuses to guess silently: what it assumed and what it left out
+//! stands in [`LogReading::notes`].
+
+mod calendar;
+mod dial;
+mod gather;
+mod identity;
+mod json;
+mod lengths;
+mod pairing;
+mod phrasebook;
+mod scan;
+mod sieve;
+mod stamp;
+mod template;
 
 use crate::time::{Gap, Moment};
 
 /// What the caller knows that a log does not say.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The latest moment a line can carry (the file's modification time): chooses the year for stamps without one.
+    /// The latest moment a line can carry (the file's modification time): chooses the year for
+    /// stamps without one.
     pub not_after: Option<Moment>,
-    /// Offset from UTC in seconds assumed for stamps that carry no zone; `None` means UTC, and the reading says it was assumed.
+    /// Offset from UTC in seconds assumed for stamps that carry no zone; `None` means UTC, and the
+    /// reading says it was assumed.
     pub offset_s: Option<i32>,
     /// Lines with any of these texts open a connection, whatever the phrasebook says.
     pub open: Vec<String>,
@@ -20,7 +37,8 @@ pub struct Options {
     pub key: Option<String>,
 }
 
-/// What the words of a line say of a connection. The phrasebook maps texts of real software to these.
+/// What the words of a line say of a connection. The phrasebook maps texts of real software to
+/// these.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Act {
     /// A connection, session or subscription began.
@@ -43,6 +61,9 @@ pub struct Event {
     /// What it means for a connection.
     pub act: Act,
     /// Ids of `log/phrasebook.toml`'s `word`s that the line says: "eof", "reset", "table-full" …
+    ///
+    /// "other-line" marks a line that speaks of no connection and stands here only because it is
+    /// the last one before an ending with nothing else before it.
     pub words: Vec<&'static str>,
     /// The connection it speaks of, as far as the line tells: a port, an id, an address.
     pub who: Option<String>,
@@ -50,12 +71,14 @@ pub struct Event {
     pub stated_age: Option<Gap>,
     /// A silence the line itself states ("after 12584s idle").
     pub stated_idle: Option<Gap>,
+    /// A limit or delay the line names ("ping timeout of 5 secs", "Retry in 10 sec").
+    pub stated_limit: Option<Gap>,
     /// The line, cut to 200 bytes, for quoting.
     pub text: String,
 }
 
 /// One connection as the log tells it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Life {
     /// Index into [`LogReading::events`] of the opening line.
     pub open: Option<usize>,
@@ -63,6 +86,8 @@ pub struct Life {
     pub last_alive: Option<usize>,
     /// The same for the ending line; `None` when the log stops first.
     pub end: Option<usize>,
+    /// Further lines about the same ending, such as the "reconnecting" after a "reset".
+    pub also: Vec<usize>,
 }
 
 /// Lives that belong together: one upstream, one pool, one kind of stream.
@@ -74,6 +99,21 @@ pub struct LogSeries {
     pub lives: Vec<Life>,
 }
 
+/// Lines of one kind, and what they were taken for.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// What they were taken for.
+    pub act: Act,
+    /// Their common text; `*` stands for what varies.
+    pub template: String,
+    /// How many.
+    pub lines: u64,
+    /// The first one's number.
+    pub first_line: u64,
+    /// Why: the software whose wording it is and where that stands, "noun and verb", or the option.
+    pub because: String,
+}
+
 /// Everything a log told.
 #[derive(Clone, Debug)]
 pub struct LogReading {
@@ -81,6 +121,8 @@ pub struct LogReading {
     pub events: Vec<Event>,
     /// Lives, gathered by what they have in common; the largest first.
     pub series: Vec<LogSeries>,
+    /// Which lines were taken for what; the most frequent first.
+    pub taken: Vec<Taken>,
     /// Lines read.
     pub lines: u64,
     /// Lines whose time was understood.
@@ -98,31 +140,25 @@ pub struct LogReading {
 /// Reads one log.
 #[derive(Debug)]
 pub struct LogReader {
-    options: Options,
+    gather: gather::Gather,
 }
 
 impl LogReader {
     /// A reader with nothing read yet.
     pub fn new(options: Options) -> Self {
-        Self { options }
+        Self { gather: gather::Gather::new(options) }
     }
 
     /// Takes the next line, without its line end. Any bytes are fine.
-    pub fn line(&mut self, _line: &[u8]) {
-        let _ = &self.options;
+    pub fn line(&mut self, line: &[u8]) {
+        self.gather.line(line);
     }
 
     /// Pairs what was read.
     pub fn finish(self) -> LogReading {
-        LogReading {
-            events: Vec::new(),
-            series: Vec::new(),
-            lines: 0,
-            stamped: 0,
-            resolution: Gap::from_secs(1),
-            zone_assumed: true,
-            span: None,
-            notes: Vec::new(),
-        }
+        pairing::read(self.gather.finish())
     }
 }
+
+#[cfg(test)]
+mod tests;

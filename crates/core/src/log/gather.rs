@@ -1,0 +1,449 @@
+//! Takes lines one by one and keeps what speaks of a connection. Refuses to keep everything: past
+//! a number of events traffic is dropped first, then all, and the notes say so.
+
+use std::borrow::Cow;
+
+use super::Options;
+use super::dial::{Dial, Settled, When};
+use super::identity::{Id, identities};
+use super::lengths::{Stated, stated};
+use super::phrasebook::{Look, Looker, Says};
+use super::stamp::{Finder, Stamp};
+use super::template::Templates;
+use crate::time::Moment;
+
+/// Bytes of a line that are looked at; the rest of a longer one is counted in the notes.
+const LONGEST: usize = 16 * 1024;
+
+/// Events kept before traffic is dropped, and before everything is.
+const MANY: usize = 100_000;
+const MOST: usize = 300_000;
+
+/// Lines without a stamp that may belong to the record before them.
+const RECORD: u32 = 300;
+
+/// Bytes of a line kept for quoting.
+const QUOTE: usize = 200;
+
+/// A line that speaks of a connection, before the whole log is known.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub line: u64,
+    pub when: When,
+    pub says: Says,
+    pub words: Vec<&'static str>,
+    pub ids: Vec<Id>,
+    pub stated: Stated,
+    pub text: String,
+    pub template: u32,
+    pub because: Because,
+    /// Speaks of no connection: stands here as the last line before an end.
+    pub filler: bool,
+}
+
+/// Why a line was taken for what it was taken for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Because {
+    /// A phrase of the phrasebook, by its index.
+    Phrase(usize),
+    /// A noun beside a verb.
+    Lexicon,
+    /// `--open` or `--end`.
+    Option,
+    /// A file of bare stamps.
+    Bare,
+}
+
+/// The line before, in case it is the last one before an end.
+#[derive(Debug)]
+struct Previous {
+    line: u64,
+    when: When,
+    text: Vec<u8>,
+}
+
+/// The reading while it goes on.
+#[derive(Debug)]
+pub(super) struct Gather {
+    options: Options,
+    finder: Finder,
+    dial: Dial,
+    looker: Looker,
+    templates: Templates,
+    drafts: Vec<Draft>,
+    bare: Vec<(u64, When)>,
+    previous: Option<Previous>,
+    /// When the record under way was stamped, its draft, and its further lines so far.
+    record: Option<(When, Option<usize>, u32)>,
+    tally: Tally,
+    first: Option<When>,
+    low: Option<When>,
+    high: Option<When>,
+    digits: u8,
+    fraction: bool,
+    seconds: bool,
+}
+
+/// Counts for the notes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    lines: u64,
+    stamped: u64,
+    timeless: u64,
+    long: u64,
+    nul: u64,
+    bad_text: u64,
+    dropped_alive: u64,
+    dropped: u64,
+}
+
+/// All that was kept, for pairing.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub options: Options,
+    pub drafts: Vec<Draft>,
+    pub templates: Templates,
+    pub settled: Settled,
+    pub lines: u64,
+    pub stamped: u64,
+    pub span: Option<(Moment, Moment)>,
+    pub resolution_ns: i64,
+    pub zone_assumed: bool,
+    pub notes: Vec<String>,
+}
+
+impl Gather {
+    /// Nothing read yet.
+    pub(super) fn new(options: Options) -> Self {
+        let dial = Dial::new(options.offset_s, options.not_after);
+        Self {
+            options,
+            finder: Finder::default(),
+            dial,
+            looker: Looker::new(),
+            templates: Templates::default(),
+            drafts: Vec::new(),
+            bare: Vec::new(),
+            previous: None,
+            record: None,
+            tally: Tally::default(),
+            first: None,
+            low: None,
+            high: None,
+            digits: 0,
+            fraction: false,
+            seconds: false,
+        }
+    }
+
+    /// Takes one line.
+    pub(super) fn line(&mut self, raw: &[u8]) {
+        self.tally.lines += 1;
+        let line = self.clean(raw);
+        let stamp = self.finder.find(&line);
+        let when = stamp.map(|s| self.place(&s));
+        if let (Some(stamp), Some(when)) = (stamp, when) {
+            self.record = Some((when, None, 0));
+            if is_bare(&line, &stamp) {
+                if self.bare.len() < MOST {
+                    self.bare.push((self.tally.lines, when));
+                }
+                return;
+            }
+        }
+        let message = stamp.map_or(0, |s| s.end);
+        match self.look(&line, stamp.as_ref()) {
+            Some((look, because)) => self.speaks(&line, message, look, because),
+            None => self.remember(&line, when),
+        }
+    }
+
+    /// The part of a line that is looked at, without colours and NULs.
+    fn clean<'a>(&mut self, raw: &'a [u8]) -> Cow<'a, [u8]> {
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let head = raw.get(..LONGEST).unwrap_or(raw);
+        self.tally.long += u64::from(head.len() < raw.len());
+        if memchr::memchr2(0, 0x1b, head).is_none() {
+            return Cow::Borrowed(head);
+        }
+        self.tally.nul += u64::from(head.contains(&0));
+        Cow::Owned(without_escapes(head))
+    }
+
+    /// Settles a stamp in time and keeps the log's span and step.
+    fn place(&mut self, stamp: &Stamp) -> When {
+        self.tally.stamped += 1;
+        let when = self.dial.place(stamp);
+        self.first.get_or_insert(when);
+        if self.low.is_none_or(|low| order(when) < order(low)) {
+            self.low = Some(when);
+        }
+        if self.high.is_none_or(|high| order(when) >= order(high)) {
+            self.high = Some(when);
+        }
+        self.seconds |= stamp.digits.is_some();
+        if let Some(digits) = stamp.digits {
+            self.digits = self.digits.max(digits);
+            self.fraction |= digits > 0 && stamp.ns % 1_000_000_000 != 0;
+        }
+        when
+    }
+
+    /// What a line says: by the caller's texts, else by the phrasebook.
+    fn look(&mut self, line: &[u8], stamp: Option<&Stamp>) -> Option<(Look, Because)> {
+        let _ = stamp;
+        let has = |texts: &[String]| {
+            texts
+                .iter()
+                .any(|t| !t.is_empty() && memchr::memmem::find(line, t.as_bytes()).is_some())
+        };
+        let (end, open) = (has(&self.options.end), has(&self.options.open));
+        let looked = self.looker.look(line);
+        if end || open {
+            let act = if end { Says::Ended } else { Says::Opened };
+            let words = looked.map(|l| l.words).unwrap_or_default();
+            return Some((Look { act, words, phrase: None }, Because::Option));
+        }
+        let mut look = looked?;
+        // The caller's texts replace the phrasebook's idea of an end or an opening.
+        look.act = match look.act {
+            Says::Ended | Says::Attempt if !self.options.end.is_empty() => Says::Incident,
+            Says::Opened | Says::Reopened if !self.options.open.is_empty() => Says::Incident,
+            other => other,
+        };
+        let because = look.phrase.map_or(Because::Lexicon, Because::Phrase);
+        Some((look, because))
+    }
+
+    /// Keeps a line that speaks of a connection.
+    fn speaks(&mut self, line: &[u8], message: usize, look: Look, because: Because) {
+        let Some((when, earlier, further)) = self.record else {
+            self.tally.timeless += 1;
+            return;
+        };
+        if message == 0 && further >= RECORD {
+            self.tally.timeless += 1;
+            return;
+        }
+        if message == 0
+            && let Some(draft) = earlier.and_then(|at| self.drafts.get_mut(at))
+        {
+            merge(draft, &look, because, line);
+            return;
+        }
+        self.fill(&look);
+        let text = String::from_utf8_lossy(line);
+        self.tally.bad_text += u64::from(matches!(text, Cow::Owned(_)));
+        let body = line.get(message..).map(String::from_utf8_lossy).unwrap_or_default();
+        let body = body.trim_start_matches([']', ':', ' ', '|', '\t', '"']);
+        if !self.room(look.act) {
+            return;
+        }
+        let draft = Draft {
+            line: self.tally.lines,
+            when,
+            says: look.act,
+            words: look.words,
+            ids: identities(line, body, self.options.key.as_deref()),
+            stated: stated(body),
+            text: quote(&text),
+            template: self.templates.number(body),
+            because,
+            filler: false,
+        };
+        self.record = Some((when, Some(self.drafts.len()), further + u32::from(message == 0)));
+        self.drafts.push(draft);
+        self.previous = None;
+    }
+
+    /// Whether another event may be kept; counts what may not.
+    fn room(&mut self, act: Says) -> bool {
+        if act <= Says::Alive && self.drafts.len() >= MANY {
+            self.tally.dropped_alive += 1;
+            return false;
+        }
+        if self.drafts.len() >= MOST {
+            self.tally.dropped += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Before an end: keeps the line before it, which may be the last sign of life.
+    fn fill(&mut self, look: &Look) {
+        if !matches!(look.act, Says::Ended | Says::Attempt) || self.drafts.len() >= MANY {
+            return;
+        }
+        let Some(previous) = self.previous.take() else { return };
+        let text = String::from_utf8_lossy(&previous.text);
+        self.drafts.push(Draft {
+            line: previous.line,
+            when: previous.when,
+            says: Says::Alive,
+            words: vec!["other-line"],
+            ids: Vec::new(),
+            stated: Stated::default(),
+            text: quote(&text),
+            template: u32::MAX,
+            because: Because::Lexicon,
+            filler: true,
+        });
+    }
+
+    /// A line that says nothing of a connection: it is the line before, or the record goes on.
+    fn remember(&mut self, line: &[u8], when: Option<When>) {
+        match when {
+            Some(when) => {
+                let text = line.get(..line.len().min(QUOTE)).unwrap_or_default();
+                match &mut self.previous {
+                    Some(p) => {
+                        (p.line, p.when) = (self.tally.lines, when);
+                        p.text.clear();
+                        p.text.extend_from_slice(text);
+                    }
+                    empty => {
+                        let line = self.tally.lines;
+                        *empty = Some(Previous { line, when, text: text.to_vec() });
+                    }
+                }
+            }
+            None => {
+                if let Some((_, _, further)) = &mut self.record {
+                    *further = further.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// Ends the reading.
+    pub(super) fn finish(mut self) -> Gathered {
+        let bare_log = self.drafts.is_empty() || self.bare.len() as u64 * 10 > self.tally.lines * 8;
+        if bare_log {
+            self.take_bare();
+        }
+        let settled = self.dial.settle();
+        let span = self.low.zip(self.high).map(|(a, b)| (settled.moment(a), settled.moment(b)));
+        let span = span.map(|(a, b)| (a.min(b), a.max(b)));
+        let mut notes = self.dial.notes();
+        self.tally.notes(&mut notes);
+        let resolution_ns = match (self.seconds, self.fraction) {
+            (false, _) => 60_000_000_000,
+            (_, false) => 1_000_000_000,
+            _ => 10i64.pow(9 - u32::from(self.digits.min(9))),
+        };
+        Gathered {
+            drafts: self.drafts,
+            templates: self.templates,
+            settled,
+            lines: self.tally.lines,
+            stamped: self.tally.stamped,
+            span,
+            resolution_ns,
+            zone_assumed: self.dial.zone_assumed(),
+            notes,
+            options: self.options,
+        }
+    }
+
+    /// Stamps alone on their lines are a list of endings.
+    fn take_bare(&mut self) {
+        let template = self.templates.number("a bare time stamp");
+        for (line, when) in std::mem::take(&mut self.bare) {
+            self.drafts.push(Draft {
+                line,
+                when,
+                says: Says::Ended,
+                words: vec!["bare-stamp"],
+                ids: Vec::new(),
+                stated: Stated::default(),
+                text: String::from("(a time stamp)"),
+                template,
+                because: Because::Bare,
+                filler: false,
+            });
+        }
+        self.drafts.sort_by_key(|d| d.line);
+    }
+}
+
+impl Tally {
+    /// One sentence for each thing left out.
+    fn notes(&self, notes: &mut Vec<String>) {
+        let mut say = |n: u64, what: &str| {
+            if n > 0 {
+                notes.push(format!("{n} {what}"));
+            }
+        };
+        say(self.timeless, "lines speak of a connection but carry no time");
+        say(self.long, "lines are longer than 16 KiB: only their beginning was read");
+        say(self.nul, "lines hold NUL bytes, which were left out");
+        say(self.bad_text, "lines are not valid UTF-8");
+        say(self.dropped_alive, "lines of traffic were not kept (too many)");
+        say(self.dropped, "lines about connections were not kept (too many)");
+    }
+}
+
+/// Comparable within one kind of stamp; kinds mix only in files that mix them.
+fn order(when: When) -> (i64, i64) {
+    match when {
+        When::Known(ns) | When::Uptime(ns) | When::Daily(ns) => (0, ns),
+        When::Yearly(turn, month, day, ns) => {
+            ((i64::from(turn) * 16 + i64::from(month)) * 32 + i64::from(day), ns)
+        }
+    }
+}
+
+/// Whether a line holds a stamp and nothing else to speak of.
+fn is_bare(line: &[u8], stamp: &Stamp) -> bool {
+    let before = line.get(..stamp.start).unwrap_or_default();
+    let after = line.get(stamp.end..).unwrap_or_default();
+    before.iter().chain(after).all(|b| !b.is_ascii_alphanumeric() && *b < 0x80)
+}
+
+/// Adds what a further line of a record says to the record's event.
+fn merge(draft: &mut Draft, look: &Look, because: Because, line: &[u8]) {
+    for word in &look.words {
+        if !draft.words.contains(word) {
+            draft.words.push(word);
+        }
+    }
+    if look.act > draft.says && look.act != Says::Reopened {
+        draft.says = look.act;
+        draft.because = because;
+    }
+    let more = stated(&String::from_utf8_lossy(line));
+    draft.stated.age = draft.stated.age.or(more.age);
+    draft.stated.idle = draft.stated.idle.or(more.idle);
+    draft.stated.limit = draft.stated.limit.or(more.limit);
+}
+
+/// The first bytes of a line, cut between characters.
+fn quote(text: &str) -> String {
+    let mut end = text.len().min(QUOTE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_string()
+}
+
+/// A line without NULs and ANSI sequences (ECMA-48 CSI: ESC [ parameters, final byte @ to ~).
+fn without_escapes(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let mut rest = line.iter().copied().peekable();
+    while let Some(byte) = rest.next() {
+        match byte {
+            0 => {}
+            0x1b => {
+                if rest.next_if_eq(&b'[').is_some() {
+                    for parameter in rest.by_ref() {
+                        if (0x40..=0x7e).contains(&parameter) {
+                            break;
+                        }
+                    }
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,307 @@
+//! Which connection a line speaks of: every id, port, address and name it carries, each with the
+//! kind of place it stands in. Refuses to choose between them: that takes the whole log
+//! ([`pairing`](super::pairing)).
+
+use super::json::{Value, fields};
+
+/// One identity.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct Id {
+    /// What kind of place it stands in: "session", "[C", "tuple", "peer", "pid" …
+    pub kind: String,
+    /// What stands there.
+    pub value: String,
+}
+
+/// Identities kept of one line.
+const MOST: usize = 10;
+
+/// Nouns that a number, an id or a name follows.
+const NOUNS: [&str; 34] = [
+    "connection",
+    "conn",
+    "session",
+    "client",
+    "stream",
+    "channel",
+    "socket",
+    "user",
+    "node",
+    "peer",
+    "watch",
+    "subscription",
+    "tunnel",
+    "worker",
+    "request",
+    "req",
+    "fd",
+    "device",
+    "consumer",
+    "producer",
+    "id",
+    "sid",
+    "cid",
+    "clientid",
+    "connid",
+    "sessionid",
+    "sub",
+    "slot",
+    "thread",
+    "call",
+    "circuit",
+    "port",
+    "vpn",
+    "as",
+];
+
+/// Keys of structured logs that tell connections apart.
+const KEYS: [&str; 30] = [
+    "conn",
+    "conn_id",
+    "connid",
+    "connection",
+    "connection_id",
+    "connectionid",
+    "connid",
+    "session",
+    "session_id",
+    "sessionid",
+    "sid",
+    "client",
+    "client_id",
+    "clientid",
+    "stream",
+    "stream_id",
+    "streamid",
+    "remote",
+    "remote_addr",
+    "remoteaddr",
+    "peer",
+    "peer_id",
+    "src",
+    "source",
+    "ctx",
+    "subscription",
+    "worker",
+    "device",
+    "channel",
+    "trace_id",
+];
+
+/// All identities of a message; `line` is the whole line for JSON.
+pub(crate) fn identities(line: &[u8], message: &str, key: Option<&str>) -> Vec<Id> {
+    let mut ids = Vec::new();
+    if let Some(key) = key {
+        wanted(line, message, key, &mut ids);
+    }
+    structured(line, &mut ids);
+    brackets(message, &mut ids);
+    addresses(message, &mut ids);
+    named(message, &mut ids);
+    ids.truncate(MOST);
+    ids
+}
+
+/// Adds an identity unless its kind is known already or its value is empty.
+fn add(ids: &mut Vec<Id>, kind: &str, value: &str) {
+    let value = value.trim_matches(|c: char| "\"'`,;:.()<>[]".contains(c));
+    if !value.is_empty() && value.len() <= 100 && !ids.iter().any(|i| i.kind == kind) {
+        ids.push(Id { kind: kind.into(), value: value.into() });
+    }
+}
+
+/// The field the user named, as `name=value` or as a JSON key.
+fn wanted(line: &[u8], message: &str, key: &str, ids: &mut Vec<Id>) {
+    for field in fields(line) {
+        if field.key.eq_ignore_ascii_case(key.as_bytes()) {
+            let (Value::Text(text) | Value::Bare(text)) = field.value;
+            add(ids, "key", &String::from_utf8_lossy(text));
+        }
+    }
+    for (name, value) in pairs(message) {
+        if name.eq_ignore_ascii_case(key) {
+            add(ids, "key", value);
+        }
+    }
+}
+
+/// `name=value` pairs of a message.
+fn pairs(message: &str) -> impl Iterator<Item = (&str, &str)> {
+    message
+        .split([' ', '\t', ',', ';', '(', ')', '[', ']', '{', '}'])
+        .filter_map(|word| word.split_once('='))
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+}
+
+/// Known keys of JSON and of `name=value`.
+fn structured(line: &[u8], ids: &mut Vec<Id>) {
+    for field in fields(line).take(100) {
+        let key = String::from_utf8_lossy(field.key).to_ascii_lowercase();
+        if KEYS.contains(&key.as_str()) {
+            let (Value::Text(text) | Value::Bare(text)) = field.value;
+            add(ids, &key, &String::from_utf8_lossy(text));
+        }
+    }
+    let text = String::from_utf8_lossy(line);
+    for (name, value) in pairs(&text) {
+        let name = name.to_ascii_lowercase();
+        if KEYS.contains(&name.as_str()) {
+            add(ids, &name, value);
+        }
+    }
+}
+
+/// `[C52]`, `<0.2375.628>`, `sshd[123]`, `@88a834f`, `#12`, nginx's `*5`.
+fn brackets(message: &str, ids: &mut Vec<Id>) {
+    for word in message.split_whitespace().take(60) {
+        for part in word.split_inclusive(']') {
+            let Some((head, tail)) = part.split_once('[') else { continue };
+            let Some((inner, _)) = tail.split_once(']') else { continue };
+            if inner.is_empty() || !inner.bytes().any(|b| b.is_ascii_digit()) {
+                continue;
+            }
+            let digits = inner.bytes().all(|b| b.is_ascii_digit());
+            if digits && !head.is_empty() {
+                add(ids, "pid", &format!("{head} {inner}"));
+            } else {
+                let letters: String =
+                    inner.chars().take_while(|c| c.is_ascii_alphabetic()).collect();
+                add(ids, &format!("[{letters}"), inner);
+            }
+        }
+        if word.starts_with('<') && word.contains('.') {
+            add(ids, "<pid>", word.trim_matches(|c| "<>,:.()".contains(c)));
+        }
+        if let Some((_, object)) = word.split_once('@')
+            && object.len() >= 5
+            && object.bytes().all(|b| b.is_ascii_hexdigit())
+        {
+            add(ids, "object", object);
+        }
+        for (mark, kind) in [('#', "#"), ('*', "*")] {
+            let number = word.strip_prefix(mark).unwrap_or_default();
+            if number.trim_end_matches(':').parse::<u64>().is_ok() {
+                add(ids, kind, number);
+            }
+        }
+    }
+    label(message, ids);
+}
+
+/// A bracketed label in front of the message that holds no digits: `[cdn path]`.
+fn label(message: &str, ids: &mut Vec<Id>) {
+    let levels = ["info", "warn", "warning", "error", "debug", "notice", "trace", "fatal", "err"];
+    let mut rest = message;
+    while let Some((before, tail)) = rest.split_once('[') {
+        let Some((inner, after)) = tail.split_once(']') else { return };
+        let plain = !inner.is_empty() && inner.len() <= 40 && !inner.contains(['=', '"', '[']);
+        let level = levels.iter().any(|l| inner.eq_ignore_ascii_case(l));
+        if plain && !level && before.len() <= 40 && !inner.bytes().any(|b| b.is_ascii_digit()) {
+            add(ids, "label", inner);
+            return;
+        }
+        rest = after;
+    }
+}
+
+/// Ports and addresses: the pair of ends, one client's end, and the server's.
+fn addresses(message: &str, ids: &mut Vec<Id>) {
+    let mut ends: Vec<&str> = Vec::new();
+    let spaced = message.replace("->", " ");
+    let tokens: Vec<&str> = spaced
+        .split(|c: char| c.is_whitespace() || "()[]\"',;=|<>".contains(c))
+        .filter(|t| !t.is_empty())
+        .collect();
+    for token in tokens {
+        let token = token.trim_end_matches([':', '.']);
+        let token = token.rsplit("//").next().unwrap_or(token);
+        let token = token.split('/').next().unwrap_or(token);
+        if let Some(at) = message.find(token)
+            && is_end(token)
+            && let Some(kept) = message.get(at..at + token.len())
+        {
+            ends.push(kept);
+        }
+    }
+    if let [first, second, ..] = ends.as_slice() {
+        add(ids, "tuple", &format!("{first} -> {second}"));
+    }
+    // A service's port is low or well known; the other one is drawn afresh by each connection.
+    let port = |e: &str| e.rsplit(':').next().and_then(|p| p.parse::<u32>().ok()).unwrap_or(0);
+    if let Some(client) = ends.iter().find(|e| port(e) >= 32_768) {
+        add(ids, "address", client);
+    }
+    if let Some(server) = ends.iter().rev().find(|e| port(e) < 32_768) {
+        add(ids, "peer", server);
+    }
+}
+
+/// Whether a token is `host:port`.
+fn is_end(token: &str) -> bool {
+    let Some((host, port)) = token.rsplit_once(':') else { return false };
+    let named = host.contains('.') || host.contains(':') || host == "localhost";
+    let digits = (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    // A time of day also ends in a colon and digits.
+    let letters = host.bytes().any(|b| b.is_ascii_alphabetic() || b == b'.');
+    let clean = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_%".contains(&b));
+    named && digits && letters && clean && host.len() >= 3
+}
+
+/// A noun and what follows it: `session 0`, `client user01`, `connection <0.1.2>`, `fd=7`.
+fn named(message: &str, ids: &mut Vec<Id>) {
+    let words: Vec<&str> = message
+        .split(|c: char| c.is_whitespace() || "=:#(\"'".contains(c))
+        .filter(|w| !w.is_empty())
+        .collect();
+    for pair in words.windows(2) {
+        let [noun, value] = pair else { continue };
+        let noun = noun.to_ascii_lowercase();
+        if !NOUNS.contains(&noun.as_str()) {
+            continue;
+        }
+        let has_digit = value.bytes().any(|b| b.is_ascii_digit());
+        let length = value.len() <= 40 && !is_end(value.trim_end_matches(':'));
+        if has_digit && length && !value.contains('/') {
+            let kind = if noun == "as" { "client" } else { noun.as_str() };
+            add(ids, kind, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(message: &str) -> String {
+        let ids = identities(message.as_bytes(), message, None);
+        ids.iter().map(|i| format!("{}={}", i.kind, i.value)).collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn what_lines_carry() {
+        let rows = [
+            ("client 31 ws close 1001", "client=31"),
+            ("session 0 ETIMEDOUT", "session=0"),
+            ("envoy connection [C52] remote close", "[C=C52 | connection=C52"),
+            (
+                "closing AMQP connection <0.2375.628> (127.0.0.1:54720 -> 127.0.0.1:5672):",
+                "<pid>=0.2375.628 | tuple=127.0.0.1:54720 -> 127.0.0.1:5672 | address=127.0.0.1:54720 | peer=127.0.0.1:5672 | connection=0.2375.628",
+            ),
+            ("disconnected from 192.0.2.1:22 after 5s", "peer=192.0.2.1:22"),
+            (
+                "read tcp 10.0.0.4:40100->52.1.2.3:443: read",
+                "tuple=10.0.0.4:40100 -> 52.1.2.3:443 | address=10.0.0.4:40100 | peer=52.1.2.3:443",
+            ),
+            ("[cdn path] ws close", "label=cdn path"),
+            ("Client user01 already connected, closing old connection.", "client=user01"),
+            ("New client connected from 127.0.0.1 as user01 (c1, k60, uuser).", "client=user01"),
+            ("sshd[812]: Connection closed by 192.0.2.7 port 40112", "pid=sshd 812 | port=40112"),
+            ("*5 upstream timed out", "*=5"),
+            ("ConnectionImpl@88a834f", "object=88a834f"),
+            ("level=info conn_id=7 msg=closed", "conn_id=7"),
+        ];
+        for (line, want) in rows {
+            assert_eq!(all(line), want, "{line}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Lengths of time a line itself states: how old a connection became, how long it was silent, and
+//! limits it names. Refuses a number without a unit unless its key says what it is.
+
+use crate::time::Gap;
+
+/// What a line states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Stated {
+    /// "after 3479s", "session time: 0:01:02".
+    pub age: Option<Gap>,
+    /// "12584s idle".
+    pub idle: Option<Gap>,
+    /// "ping timeout of 5 secs", "retry in 10 sec": a setting or a delay, not a history.
+    pub limit: Option<Gap>,
+}
+
+/// What the words around a length make of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Age,
+    Idle,
+    Limit,
+}
+
+/// Reads the lengths in a message (a line without its stamp).
+pub(crate) fn stated(message: &str) -> Stated {
+    let mut found = Stated::default();
+    let bytes = message.as_bytes();
+    let mut at = 0;
+    while let Some(step) = bytes.get(at..).and_then(|r| r.iter().position(u8::is_ascii_digit)) {
+        let start = at + step;
+        let before = start.checked_sub(1).and_then(|b| bytes.get(b)).copied();
+        let glued = before.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        let (len, gap) = length(message.get(start..).unwrap_or_default(), key(message, start));
+        at = start + len.max(1);
+        let Some(gap) = gap.filter(|_| !glued) else { continue };
+        match kind(message, start, start + len) {
+            Some(Kind::Age) if found.age.is_none() => found.age = Some(gap),
+            Some(Kind::Idle) if found.idle.is_none() => found.idle = Some(gap),
+            Some(Kind::Limit) if found.limit.is_none() => found.limit = Some(gap),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The key a value stands under: `duration_ms=`, `"age": `.
+fn key(message: &str, value: usize) -> &str {
+    let head = message.get(..value).unwrap_or_default().trim_end_matches([' ', '"']);
+    let Some(head) = head.strip_suffix(['=', ':']) else { return "" };
+    let head = head.trim_end_matches('"');
+    let from = head.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    head.get(from.map_or(0, |f| f + 1)..).unwrap_or_default()
+}
+
+/// A length at the start of `text`: how many bytes it takes, and what it is.
+fn length(text: &str, key: &str) -> (usize, Option<Gap>) {
+    if let Some(found) = clock_length(text) {
+        return found;
+    }
+    let (mut at, mut total, mut units) = (0, 0.0, 0);
+    while let Some((number, n)) = number(text.get(at..).unwrap_or_default()) {
+        let rest = text.get(at + n..).unwrap_or_default();
+        let spaces = rest.len() - rest.trim_start_matches(' ').len();
+        let Some((unit, u)) = unit(rest.trim_start_matches(' ')) else {
+            if units == 0 {
+                let scale = key_unit(key);
+                let gap = scale.map(|s| Gap::from_secs_f64(number * s));
+                return (at + n, gap);
+            }
+            break;
+        };
+        if spaces > 1 {
+            return (at + n, None);
+        }
+        total += number * unit;
+        units += 1;
+        at += n + spaces + u;
+        // `1h 2m` may have one space between.
+        let next = text.get(at..).unwrap_or_default();
+        let gap = usize::from(next.starts_with(' '));
+        let follows = next.get(gap..).unwrap_or_default();
+        if number_and_unit(follows) {
+            at += gap;
+        } else {
+            break;
+        }
+    }
+    let gap = (units > 0).then(|| Gap::from_secs_f64(total));
+    (at.max(1), gap)
+}
+
+/// Whether another number with a unit stands here.
+fn number_and_unit(text: &str) -> bool {
+    number(text).is_some_and(|(_, n)| unit(text.get(n..).unwrap_or_default()).is_some())
+}
+
+/// A decimal number and its bytes.
+fn number(text: &str) -> Option<(f64, usize)> {
+    let len = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let body = text.get(..len)?.trim_end_matches('.');
+    let value = body.parse().ok()?;
+    Some((value, body.len()))
+}
+
+/// A unit as a whole word: its seconds and its bytes.
+fn unit(text: &str) -> Option<(f64, usize)> {
+    const UNITS: [(&str, f64); 27] = [
+        ("milliseconds", 1e-3),
+        ("millisecond", 1e-3),
+        ("millis", 1e-3),
+        ("msecs", 1e-3),
+        ("msec", 1e-3),
+        ("ms", 1e-3),
+        ("µs", 1e-6),
+        ("us", 1e-6),
+        ("ns", 1e-9),
+        ("seconds", 1.0),
+        ("second", 1.0),
+        ("secs", 1.0),
+        ("sec", 1.0),
+        ("s", 1.0),
+        ("minutes", 60.0),
+        ("minute", 60.0),
+        ("mins", 60.0),
+        ("min", 60.0),
+        ("m", 60.0),
+        ("hours", 3600.0),
+        ("hour", 3600.0),
+        ("hrs", 3600.0),
+        ("hr", 3600.0),
+        ("h", 3600.0),
+        ("days", 86_400.0),
+        ("day", 86_400.0),
+        ("d", 86_400.0),
+    ];
+    UNITS.iter().find_map(|(name, secs)| {
+        let head = text.get(..name.len())?;
+        let next = text.as_bytes().get(name.len()).copied();
+        let whole = !next.is_some_and(|b| b.is_ascii_alphabetic());
+        (whole && head.eq_ignore_ascii_case(name)).then_some((*secs, name.len()))
+    })
+}
+
+/// `H:MM:SS.fff` and `D days`-less clocks as lengths.
+fn clock_length(text: &str) -> Option<(usize, Option<Gap>)> {
+    let len = text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b':' | b'.')).count();
+    let body = text.get(..len)?;
+    let mut parts = body.split(':');
+    let (h, m, s) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || m.len() != 2 || s.len() < 2 || h.is_empty() || h.len() > 4 {
+        return None;
+    }
+    let hours: f64 = h.parse().ok()?;
+    let minutes: f64 = m.parse().ok()?;
+    let seconds: f64 = s.trim_end_matches('.').parse().ok()?;
+    Some((len, Some(Gap::from_secs_f64(hours * 3600.0 + minutes * 60.0 + seconds))))
+}
+
+/// The unit a key tells for a bare number: its own suffix, else seconds for keys that are lengths.
+fn key_unit(key: &str) -> Option<f64> {
+    let key = key.to_ascii_lowercase();
+    let lengths =
+        ["duration", "elapsed", "age", "uptime", "lifetime", "idle", "session_time", "lived"];
+    if !lengths.iter().any(|l| key.contains(l)) {
+        return None;
+    }
+    let scale = if key.ends_with("_ms") || key.ends_with("ms") || key.ends_with("millis") {
+        1e-3
+    } else if key.ends_with("_us") {
+        1e-6
+    } else if key.ends_with("_ns") {
+        1e-9
+    } else {
+        1.0
+    };
+    Some(scale)
+}
+
+/// What the words before and after make of the length between `start` and `end`.
+fn kind(message: &str, start: usize, end: usize) -> Option<Kind> {
+    let lower = message.to_ascii_lowercase();
+    let mut from = start.saturating_sub(40);
+    while !lower.is_char_boundary(from) {
+        from -= 1;
+    }
+    let before = lower.get(from..start).unwrap_or_default();
+    // Only the clause the length stands in.
+    let clause = before.rsplit(['(', ',', ';']).next().unwrap_or(before);
+    let after = lower.get(end..).unwrap_or_default().trim_start();
+    let has = |words: &[&str]| words.iter().any(|w| clause.contains(w));
+    let retry = ["retry", "reconnect", "again", "backoff", "next", "wait", "sleep", "every"];
+    let limit =
+        ["timeout", "time-out", "timed out", "limit", "max", "interval", "keepalive", "ttl"];
+    let idle = ["idle", "inactiv", "silen", "no traffic", "no data", "no activity", "last packet"];
+    let age = [
+        "after",
+        "lasted",
+        "duration",
+        "age",
+        "uptime",
+        "lived",
+        "session time",
+        "for",
+        "elapsed",
+        "lifetime",
+        "was up",
+        "open",
+    ];
+    if [
+        "idle",
+        "of inactivity",
+        "of idle",
+        "inactive",
+        "without traffic",
+        "of silence",
+        "since last",
+    ]
+    .iter()
+    .any(|w| after.starts_with(w))
+    {
+        return Some(Kind::Idle);
+    }
+    if has(&retry) || has(&limit) {
+        return Some(Kind::Limit);
+    }
+    if has(&idle) {
+        return Some(Kind::Idle);
+    }
+    if clause.trim_end().ends_with(" in") || clause.trim_end().ends_with(" within") {
+        return Some(Kind::Limit);
+    }
+    has(&age).then_some(Kind::Age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(gap: Option<Gap>) -> Option<f64> {
+        gap.map(Gap::secs_f64)
+    }
+
+    #[test]
+    fn ages_silences_and_limits() {
+        type Row = (&'static str, Option<f64>, Option<f64>, Option<f64>);
+        let rows: [Row; 14] = [
+            ("watch exited after 3479s", Some(3479.0), None, None),
+            ("pool: checkout after 12584s idle -> FATAL", None, Some(12_584.0), None),
+            ("disconnected from 192.0.2.1:22 after 0.105s state=REJ", Some(0.105), None, None),
+            ("disconnection: session time: 0:01:02.500 user=x", Some(62.5), None, None),
+            ("ping timeout of 5 secs expired, recv timeout 5", None, None, Some(5.0)),
+            ("missed heartbeats from client, timeout: 8s", None, None, Some(8.0)),
+            ("Connect failed, rc -4. Retry in 10 sec", None, None, Some(10.0)),
+            ("closed duration=12.5 bytes=3", Some(12.5), None, None),
+            ("closed duration_ms=12500", Some(12.5), None, None),
+            ("Teardown TCP duration 1:00:00 bytes 5", Some(3600.0), None, None),
+            ("stream lasted 1h2m3.5s", Some(3723.5), None, None),
+            ("connection idle for 5 minutes, closing", None, Some(300.0), None),
+            ("received 1204 bytes from 10.0.0.1:55", None, None, None),
+            ("{\"msg\":\"closed\",\"age\": 350.2}", Some(350.2), None, None),
+        ];
+        for (line, age, idle, limit) in rows {
+            let s = stated(line);
+            assert_eq!((secs(s.age), secs(s.idle), secs(s.limit)), (age, idle, limit), "{line}");
+        }
+    }
+}

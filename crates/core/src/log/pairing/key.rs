@@ -1,0 +1,137 @@
+//! Which identity tells the connections of this log apart, and which lives belong to one series.
+//! Refuses an identity under which openings and ends do not meet.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::super::Life;
+use super::super::gather::Draft;
+use super::super::phrasebook::Says;
+use super::Item;
+use crate::time::Moment;
+
+/// How well an identity pairs the lines of a log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Score {
+    /// Ends that found an opening or traffic of the same value since the last end.
+    matched: i64,
+    /// Openings while the same value was open, and ends of what was not open.
+    clashes: i64,
+    /// Openings and ends that carry the identity.
+    carried: i64,
+}
+
+/// The kind of identity to pair by, or `None` to pair in order.
+pub(super) fn choose(items: &[Item<'_>], wanted: bool) -> Option<String> {
+    if wanted {
+        return Some("key".into());
+    }
+    let kinds: BTreeSet<&str> =
+        items.iter().flat_map(|i| i.draft.ids.iter().map(|id| id.kind.as_str())).collect();
+    let turns = items.iter().filter(|i| turns(i.draft)).count() as i64;
+    let in_order = score(items, None);
+    let mut best: Option<(&str, i64)> = None;
+    for kind in kinds {
+        if kind == "label" {
+            continue;
+        }
+        let values = distinct(items, kind);
+        let s = score(items, Some(kind));
+        if values < 2 || s.carried * 10 < turns * 6 {
+            continue;
+        }
+        let worth = s.matched * 2 - s.clashes;
+        if best.is_none_or(|(_, b)| worth > b) {
+            best = Some((kind, worth));
+        }
+    }
+    let (kind, worth) = best?;
+    (worth > 0 && worth >= in_order.matched * 2 - in_order.clashes).then(|| kind.to_string())
+}
+
+/// Whether a line opens or ends.
+fn turns(draft: &Draft) -> bool {
+    matches!(draft.says, Says::Opened | Says::Reopened | Says::Ended)
+}
+
+/// Values an identity takes.
+fn distinct(items: &[Item<'_>], kind: &str) -> usize {
+    items.iter().filter_map(|i| value(i.draft, kind)).collect::<BTreeSet<_>>().len()
+}
+
+/// A line's value of one kind of identity.
+fn value<'a>(draft: &'a Draft, kind: &str) -> Option<&'a str> {
+    draft.ids.iter().find(|i| i.kind == kind).map(|i| i.value.as_str())
+}
+
+/// Plays the log through under one identity, or in order.
+fn score(items: &[Item<'_>], kind: Option<&str>) -> Score {
+    let mut s = Score::default();
+    // Per value: whether open, and whether anything was seen since the last end.
+    let mut state: HashMap<&str, (bool, bool)> = HashMap::new();
+    for item in items.iter().filter(|i| !i.draft.filler) {
+        let Some(v) = kind.map_or(Some(""), |k| value(item.draft, k)) else { continue };
+        let (open, seen) = state.entry(v).or_default();
+        match item.draft.says {
+            Says::Opened | Says::Reopened => {
+                s.carried += 1;
+                s.clashes += i64::from(*open);
+                (*open, *seen) = (true, true);
+            }
+            Says::Ended => {
+                s.carried += 1;
+                s.matched += i64::from(*seen);
+                (*open, *seen) = (false, false);
+            }
+            Says::Alive | Says::Request => *seen = true,
+            Says::Attempt | Says::Incident | Says::Word => {}
+        }
+    }
+    s
+}
+
+/// The lines of each connection, in the order of time.
+pub(super) fn groups<'a>(
+    items: &[Item<'a>],
+    kind: Option<&str>,
+) -> BTreeMap<String, Vec<Item<'a>>> {
+    let mut groups: BTreeMap<String, Vec<Item<'a>>> = BTreeMap::new();
+    for item in items {
+        let v = kind.and_then(|k| value(item.draft, k)).unwrap_or("");
+        groups.entry(v.to_string()).or_default().push(*item);
+    }
+    groups
+}
+
+/// Splits lives by label or by peer where that sets them apart; one part otherwise.
+pub(super) fn split<'a>(
+    lives: &[Life],
+    draft: &dyn Fn(usize) -> Option<&'a Draft>,
+    _at: &dyn Fn(usize) -> Option<Moment>,
+) -> Vec<(Option<String>, Vec<Life>)> {
+    for kind in ["label", "peer"] {
+        if let Some(parts) = split_by(lives, draft, kind) {
+            return parts;
+        }
+    }
+    vec![(None, lives.to_vec())]
+}
+
+/// The parts under one kind of label, if every life has one and openings and ends agree on it.
+fn split_by<'a>(
+    lives: &[Life],
+    draft: &dyn Fn(usize) -> Option<&'a Draft>,
+    kind: &str,
+) -> Option<Vec<(Option<String>, Vec<Life>)>> {
+    let of = |i: Option<usize>| i.and_then(draft).and_then(|d| value(d, kind));
+    let mut parts: BTreeMap<&str, Vec<Life>> = BTreeMap::new();
+    for life in lives {
+        let (open, end) = (of(life.open), of(life.end));
+        if open.is_some() && end.is_some() && open != end {
+            return None;
+        }
+        parts.entry(end.or(open)?).or_default().push(life.clone());
+    }
+    let small = parts.values().filter(|p| p.len() < 2).count();
+    (parts.len() > 1 && small * 2 <= parts.len())
+        .then(|| parts.into_iter().map(|(k, v)| (Some(k.to_string()), v)).collect())
+}

@@ -1,0 +1,130 @@
+//! One connection after another: walks the lines of one identity in the order of time. Refuses to
+//! hold two connections open at once: a second opening means that the first one's end went unseen.
+
+use super::super::gather::Draft;
+use super::super::phrasebook::Says;
+use super::super::{Act, Life};
+use super::{Item, TOGETHER};
+use crate::time::Moment;
+
+/// What is known of the connection under way.
+#[derive(Default)]
+struct Now {
+    open: Option<(usize, Moment, u32)>,
+    alive: Option<usize>,
+    /// The first line since the last end, if it started a request.
+    request: Option<usize>,
+    fresh: bool,
+}
+
+/// The last ending: its life, when, and its line's template.
+type Last = (usize, Moment, u32);
+
+/// Walks one group, adding its lives; attempts that end something become endings in `acts`.
+pub(super) fn walk(group: &[Item<'_>], lives: &mut Vec<Life>, acts: &mut [Act]) {
+    let opens = group.iter().any(|i| matches!(i.draft.says, Says::Opened | Says::Reopened));
+    let mut now = Now { fresh: true, ..Now::default() };
+    let mut last: Option<Last> = None;
+    for item in group {
+        let index = item.index;
+        match item.draft.says {
+            Says::Opened | Says::Reopened => opened(item, &mut now, lives),
+            Says::Alive if item.draft.filler => {}
+            Says::Alive => {
+                now.alive = Some(index);
+                now.fresh = false;
+            }
+            Says::Request => {
+                if now.fresh && now.open.is_none() {
+                    now.request = Some(index);
+                } else {
+                    now.request = None;
+                }
+                now.alive = Some(index);
+                now.fresh = false;
+            }
+            Says::Ended => ended(item, &mut now, &mut last, lives),
+            Says::Attempt => {
+                if now.open.is_some() || now.alive.is_some() && (opens || now.request.is_some()) {
+                    if let Some(act) = acts.get_mut(index) {
+                        *act = Act::Ended;
+                    }
+                    ended(item, &mut now, &mut last, lives);
+                }
+            }
+            Says::Incident | Says::Word => {}
+        }
+    }
+    if now.open.is_some() {
+        lives.push(close(&now, None));
+    }
+}
+
+/// A life from what is known.
+fn close(now: &Now, end: Option<usize>) -> Life {
+    let open = now.open.map(|(index, ..)| index).or(now.request);
+    Life { open, last_alive: now.alive.filter(|a| Some(*a) != open), end, also: Vec::new() }
+}
+
+/// An opening line.
+fn opened(item: &Item<'_>, now: &mut Now, lives: &mut Vec<Life>) {
+    if let Some((_, at, template)) = now.open {
+        // Several lines tell of one opening: accepted, authenticated, ready.
+        if template != item.draft.template && item.at.since(at) <= TOGETHER {
+            return;
+        }
+        lives.push(close(now, None));
+    }
+    let open = Some((item.index, item.at, item.draft.template));
+    *now = Now { open, ..Now::default() };
+}
+
+/// An ending line.
+fn ended(item: &Item<'_>, now: &mut Now, last: &mut Option<Last>, lives: &mut Vec<Life>) {
+    let nothing_since = now.open.is_none() && now.alive.is_none();
+    if nothing_since
+        && let Some((life, at, template)) = *last
+        && template != item.draft.template
+        && (item.at.since(at) <= TOGETHER || only_reconnects(item.draft))
+        && let Some(life) = lives.get_mut(life)
+    {
+        life.also.push(item.index);
+        return;
+    }
+    *last = Some((lives.len(), item.at, item.draft.template));
+    lives.push(close(now, Some(item.index)));
+    *now = Now { fresh: true, ..Now::default() };
+}
+
+/// Whether a line only says that the client tries again.
+fn only_reconnects(draft: &Draft) -> bool {
+    let again = ["reconnecting", "refused", "connect-failed", "connect-timeout", "no-route"];
+    !draft.words.is_empty() && draft.words.iter().all(|w| again.contains(w))
+}
+
+/// Gives lives with nothing before their end the line that stood before it in the log.
+pub(super) fn adopt_orphans(items: &[Item<'_>], lives: &mut [Life]) {
+    let opens = lives.iter().any(|l| l.open.is_some());
+    if opens {
+        return;
+    }
+    let mut filler_before = std::collections::HashMap::new();
+    let mut filler = None;
+    for item in items {
+        if item.draft.filler {
+            filler = Some(item.index);
+        } else {
+            if let Some(found) = filler.take() {
+                filler_before.insert(item.index, found);
+            }
+        }
+    }
+    for life in lives.iter_mut().filter(|l| l.open.is_none() && l.last_alive.is_none()) {
+        life.last_alive = life.end.and_then(|e| filler_before.get(&e).copied());
+    }
+}
+
+/// A life that tells neither its opening nor its end.
+pub(super) fn says_nothing(life: &Life) -> bool {
+    life.open.is_none() && life.end.is_none()
+}

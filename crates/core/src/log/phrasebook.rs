@@ -1,0 +1,260 @@
+//! What real software prints about connections, and what a line says by it.
+//!
+//! The texts are data (`phrasebook.toml`), each with the software it comes from. Beyond them a
+//! small lexicon reads any "noun, verb" about connections, so that software never heard of is
+//! still understood. Refuses to read numbers, names or addresses: those are `identity`'s.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use super::sieve::{Hit, Sieve, Text};
+
+mod look;
+
+pub(crate) use look::{Look, Looker};
+
+/// The embedded data.
+const DATA: &str = include_str!("phrasebook.toml");
+
+/// What a phrase means, before pairing has decided about attempts and requests.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Says {
+    /// Adds words and decides nothing.
+    Word,
+    /// Traffic.
+    Alive,
+    /// Something that may matter.
+    Incident,
+    /// The start of a request.
+    Request,
+    /// An opening.
+    Opened,
+    /// An ending.
+    Ended,
+    /// A connection that failed to come about.
+    Attempt,
+    /// An opening whatever else the line says.
+    Reopened,
+}
+
+/// One entry of the phrasebook as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    text: String,
+    act: Says,
+    words: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+}
+
+/// One software's entries.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Product {
+    name: String,
+    source: String,
+    says: Vec<Entry>,
+}
+
+/// The general words.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lexicon {
+    nouns: Vec<String>,
+    ends: Vec<String>,
+    opens: Vec<String>,
+    tries: Vec<String>,
+    things: Vec<String>,
+    lively: Vec<String>,
+    nots: Vec<String>,
+    near: Vec<String>,
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    lexicon: Lexicon,
+    product: Vec<Product>,
+}
+
+/// A phrase ready for matching.
+#[derive(Debug)]
+struct Phrase {
+    /// Indices into [`Book::texts`], in the order in which they must stand.
+    pieces: Vec<usize>,
+    act: Says,
+    words: Vec<String>,
+    unless: Vec<usize>,
+    product: usize,
+}
+
+/// What a text is in the lexicon.
+#[derive(Clone, Copy, Debug, Default)]
+struct Roles {
+    noun: bool,
+    end: bool,
+    open: bool,
+    attempt: bool,
+    thing: bool,
+    lively: bool,
+    not: bool,
+    near: bool,
+}
+
+/// A text and all that depends on it.
+#[derive(Debug, Default)]
+struct Piece {
+    text: String,
+    borders: (bool, bool),
+    trigger: bool,
+    roles: Roles,
+    /// Phrases whose last piece this is.
+    closes: Vec<usize>,
+}
+
+/// The phrasebook, ready for use.
+#[derive(Debug)]
+pub(crate) struct Book {
+    sieve: Sieve,
+    pieces: Vec<Piece>,
+    phrases: Vec<Phrase>,
+    products: Vec<(String, String)>,
+}
+
+/// The embedded phrasebook.
+pub(crate) fn book() -> &'static Book {
+    static BOOK: OnceLock<Book> = OnceLock::new();
+    BOOK.get_or_init(|| {
+        let file = toml::from_str::<File>(DATA).unwrap_or_else(|_| File::empty());
+        Builder::default().build(file)
+    })
+}
+
+impl File {
+    /// Stands in for data that cannot be read; a test keeps that from happening.
+    fn empty() -> Self {
+        let lexicon = Lexicon {
+            nouns: Vec::new(),
+            ends: Vec::new(),
+            opens: Vec::new(),
+            tries: Vec::new(),
+            things: Vec::new(),
+            lively: Vec::new(),
+            nots: Vec::new(),
+            near: Vec::new(),
+        };
+        Self { lexicon, product: Vec::new() }
+    }
+}
+
+/// Collects pieces while the book is built.
+#[derive(Default)]
+struct Builder {
+    pieces: Vec<Piece>,
+    phrases: Vec<Phrase>,
+    products: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// The index of a text, made if new. `~` at an edge lifts the border there.
+    fn piece(&mut self, written: &str) -> usize {
+        let written = written.trim();
+        let left = !written.starts_with('~');
+        let right = !written.ends_with('~');
+        let text = written.trim_matches('~').to_ascii_lowercase();
+        // A text that itself begins or ends with a separator needs no border there.
+        let borders = (
+            left && text.starts_with(|c: char| c.is_ascii_alphanumeric()),
+            right && text.ends_with(|c: char| c.is_ascii_alphanumeric()),
+        );
+        let known = self.pieces.iter().position(|p| p.text == text && p.borders == borders);
+        known.unwrap_or_else(|| {
+            self.pieces.push(Piece { text, borders, ..Piece::default() });
+            self.pieces.len() - 1
+        })
+    }
+
+    /// Adds the words of one lexicon list.
+    fn role(&mut self, words: &[String], trigger: bool, set: fn(&mut Roles)) {
+        for word in words {
+            let at = self.piece(word);
+            if let Some(piece) = self.pieces.get_mut(at) {
+                set(&mut piece.roles);
+                piece.trigger |= trigger;
+            }
+        }
+    }
+
+    /// Adds one phrase.
+    fn phrase(&mut self, entry: Entry, product: usize) {
+        let pieces: Vec<usize> = entry.text.split(" * ").map(|p| self.piece(p)).collect();
+        let unless = entry.unless.iter().map(|u| self.piece(u)).collect();
+        let longest = pieces
+            .iter()
+            .copied()
+            .max_by_key(|p| self.pieces.get(*p).map_or(0, |piece| piece.text.len()));
+        let index = self.phrases.len();
+        if let Some(last) = pieces.last().and_then(|p| self.pieces.get_mut(*p)) {
+            last.closes.push(index);
+        }
+        if let Some(trigger) = longest.and_then(|p| self.pieces.get_mut(p)) {
+            trigger.trigger = true;
+        }
+        let Entry { act, words, .. } = entry;
+        self.phrases.push(Phrase { pieces, act, words, unless, product });
+    }
+
+    /// Everything, ready.
+    fn build(mut self, file: File) -> Book {
+        let l = &file.lexicon;
+        self.role(&l.nouns, false, |r| r.noun = true);
+        self.role(&l.ends, true, |r| r.end = true);
+        self.role(&l.opens, true, |r| r.open = true);
+        self.role(&l.tries, true, |r| r.attempt = true);
+        self.role(&l.things, false, |r| r.thing = true);
+        self.role(&l.lively, true, |r| r.lively = true);
+        self.role(&l.nots, false, |r| r.not = true);
+        self.role(&l.near, false, |r| r.near = true);
+        for product in file.product {
+            let at = self.products.len();
+            self.products.push((product.name, product.source));
+            for entry in product.says {
+                self.phrase(entry, at);
+            }
+        }
+        let texts: Vec<Text> = self
+            .pieces
+            .iter()
+            .map(|p| Text { text: p.text.clone(), borders: p.borders, trigger: p.trigger })
+            .collect();
+        // An automaton too large is a matter of the data; a test keeps it from happening.
+        let sieve = Sieve::new(&texts).or_else(|| Sieve::new(&[])).unwrap_or_else(Sieve::nothing);
+        Book { sieve, pieces: self.pieces, phrases: self.phrases, products: self.products }
+    }
+}
+
+impl Book {
+    /// Whether a line is worth [`Looker::look`].
+    pub(crate) fn triggers(&self, line: &[u8]) -> bool {
+        self.sieve.triggers(line)
+    }
+
+    /// The software a phrase comes from, and where that text stands in it.
+    pub(crate) fn product(&self, phrase: usize) -> Option<(&str, &str)> {
+        let phrase = self.phrases.get(phrase)?;
+        let (name, source) = self.products.get(phrase.product)?;
+        Some((name, source))
+    }
+
+    /// A piece, by the index of a hit.
+    fn piece(&self, hit: &Hit) -> Option<&Piece> {
+        self.pieces.get(hit.text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

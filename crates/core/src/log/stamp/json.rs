@@ -1,0 +1,132 @@
+//! The stamp of a JSON line, by the keys loggers use. Refuses values whose key says nothing of
+//! time: a number alone is no moment.
+
+use super::super::json::{Field, Value, fields};
+use super::{Day, Stamp, search};
+
+/// Keys that hold the time of the line, the surest first.
+///
+/// `__REALTIME_TIMESTAMP` journald (µs, systemd.journal-fields(7)); `@timestamp` logstash, ECS;
+/// `ts` zap; `time` logrus, slog, bunyan, pino, docker's json-file; `timestamp` most others;
+/// `epochSecond` log4j2's instant; `seconds` Google Cloud; `$date` MongoDB; `t` envoy, caddy.
+const KEYS: [&[u8]; 24] = [
+    b"__REALTIME_TIMESTAMP",
+    b"_SOURCE_REALTIME_TIMESTAMP",
+    b"@timestamp",
+    b"timestamp",
+    b"ts",
+    b"time",
+    b"$date",
+    b"epochSecond",
+    b"start_time",
+    b"datetime",
+    b"date",
+    b"eventTime",
+    b"event_time",
+    b"time_local",
+    b"time_iso8601",
+    b"timeMillis",
+    b"seconds",
+    b"asctime",
+    b"_time",
+    b"@t",
+    b"t",
+    b"log_time",
+    b"created",
+    b"when",
+];
+
+/// The best stamp among the values of a JSON line.
+pub(crate) fn stamp(line: &[u8]) -> Option<Stamp> {
+    let mut best: Option<(usize, Stamp)> = None;
+    let mut nanos = 0;
+    for field in fields(line).filter(|f| f.depth <= 3).take(200) {
+        if let Value::Bare(text) = field.value
+            && (field.key == b"nanoOfSecond" || field.key == b"nanos")
+        {
+            nanos = number(text).unwrap_or(0);
+        }
+        let Some(rank) = rank(field.key) else { continue };
+        if best.is_some_and(|(r, _)| r <= rank) {
+            continue;
+        }
+        if let Some(found) = value(&field) {
+            best = Some((rank, found));
+        }
+    }
+    let (_, mut found) = best?;
+    if found.day == Day::Epoch && found.digits == Some(0) && (0..1_000_000_000).contains(&nanos) {
+        found.ns += nanos;
+        found.digits = if nanos == 0 { Some(0) } else { Some(9) };
+    }
+    Some(found)
+}
+
+/// The place of a key in [`KEYS`].
+fn rank(key: &[u8]) -> Option<usize> {
+    if key.len() > 26 {
+        return None;
+    }
+    KEYS.iter().position(|k| k.eq_ignore_ascii_case(key))
+}
+
+/// A whole number.
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The stamp a value holds: text in any form, or an epoch number told apart by its size.
+fn value(field: &Field<'_>) -> Option<Stamp> {
+    let (Value::Text(text) | Value::Bare(text)) = field.value;
+    let end = field.at + text.len();
+    if let Some((ns, digits)) = epoch(text) {
+        let zone = Some(0);
+        return Some(Stamp {
+            day: Day::Epoch,
+            ns,
+            zone,
+            digits: Some(digits),
+            start: field.at,
+            end,
+        });
+    }
+    let Value::Text(text) = field.value else { return None };
+    let found = search(text)?;
+    Some(Stamp { start: field.at + found.start, end: field.at + found.end, ..found })
+}
+
+/// Seconds (with a fraction), milliseconds, microseconds or nanoseconds, by the number of digits
+/// before the point.
+fn epoch(text: &[u8]) -> Option<(i64, u8)> {
+    let text = std::str::from_utf8(text).ok()?;
+    if text.contains(['e', 'E']) {
+        let secs: f64 = text.parse().ok()?;
+        let plausible = (1e9..4.1e9).contains(&secs);
+        return plausible.then_some(((secs * 1e6) as i64 * 1000, 6));
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 12 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let unit = match whole.len() {
+        10 => 1_000_000_000,
+        13 => 1_000_000,
+        16 => 1_000,
+        19 => 1,
+        _ => return None,
+    };
+    let whole = number(whole.as_bytes())?.checked_mul(unit)?;
+    let mut part = 0i64;
+    let mut scale = unit;
+    for digit in fraction.bytes() {
+        scale /= 10;
+        part += i64::from(digit - b'0') * scale;
+    }
+    let digits = match unit {
+        1_000_000_000 => fraction.len().min(9) as u8,
+        1_000_000 => 3 + fraction.len().min(6) as u8,
+        1_000 => 6,
+        _ => 9,
+    };
+    (whole > 0).then_some((whole + part, digits))
+}

@@ -1,0 +1,99 @@
+//! The zone after a time. Refuses names of places (`Europe/Berlin`): without a zone database they
+//! say nothing, and the stamp counts as one without a zone.
+
+use super::super::scan::Scan;
+
+/// Abbreviations with one usual meaning in servers' logs, seconds east of UTC.
+///
+/// `CST` and `IST` are ambiguous around the world; the readings here are those of the IANA zones
+/// America/Chicago and Asia/Kolkata. `BST` is Europe/London's summer time.
+const NAMES: [(&[u8], i32); 26] = [
+    (b"UTC", 0),
+    (b"GMT", 0),
+    (b"WET", 0),
+    (b"WEST", 3600),
+    (b"CET", 3600),
+    (b"CEST", 7200),
+    (b"EET", 7200),
+    (b"EEST", 10_800),
+    (b"MSK", 10_800),
+    (b"BST", 3600),
+    (b"EST", -18_000),
+    (b"EDT", -14_400),
+    (b"CST", -21_600),
+    (b"CDT", -18_000),
+    (b"MST", -25_200),
+    (b"MDT", -21_600),
+    (b"PST", -28_800),
+    (b"PDT", -25_200),
+    (b"JST", 32_400),
+    (b"KST", 32_400),
+    (b"HKT", 28_800),
+    (b"SGT", 28_800),
+    (b"IST", 19_800),
+    (b"AEST", 36_000),
+    (b"AEDT", 39_600),
+    (b"NZST", 43_200),
+];
+
+/// Seconds east of UTC written here, after at most one space; steps over it.
+pub(super) fn after(scan: &mut Scan<'_>) -> Option<i32> {
+    let mut s = *scan;
+    let spaced = s.eat(b' ').is_some();
+    let found = match s.peek()? {
+        b'Z' | b'z' if !spaced => {
+            s.skip(1);
+            (!s.peek().is_some_and(|b| b.is_ascii_alphanumeric())).then_some(0)
+        }
+        b'+' | b'-' => offset(&mut s, spaced),
+        b'A'..=b'Z' => named(&mut s),
+        _ => None,
+    }?;
+    *scan = s;
+    Some(found)
+}
+
+/// `+01:00`, `+0100` or, directly after the time, `+01`.
+fn offset(s: &mut Scan<'_>, spaced: bool) -> Option<i32> {
+    let sign = if s.any(b"+-")? == b'-' { -1 } else { 1 };
+    let (hours, minutes) = match s.digits_ahead() {
+        4 => (s.digits(2)?, s.digits(2)?),
+        2 => {
+            let hours = s.digits(2)?;
+            let mut colon = *s;
+            if colon.eat(b':').is_some()
+                && let Some(minutes) = colon.two()
+            {
+                *s = colon;
+                (hours, i64::from(minutes))
+            } else if spaced {
+                return None;
+            } else {
+                (hours, 0)
+            }
+        }
+        _ => return None,
+    };
+    (hours <= 15 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60) as i32)
+}
+
+/// One of [`NAMES`], as a whole word.
+fn named(s: &mut Scan<'_>) -> Option<i32> {
+    let len = s.rest().iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
+    let name = s.rest().get(..len)?;
+    let follows = s.rest().get(len).copied();
+    if follows.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return None;
+    }
+    let (_, east) = NAMES.iter().find(|(n, _)| *n == name)?;
+    s.skip(len);
+    // `UTC+2` and `GMT+0200`.
+    let mut more = *s;
+    if *east == 0
+        && let Some(further) = offset(&mut more, false)
+    {
+        *s = more;
+        return Some(further);
+    }
+    Some(*east)
+}

@@ -1,0 +1,71 @@
+//! Lines of one kind: what is left of a message when its variable parts are taken out. Refuses to
+//! learn: two lines are alike when their words are, whatever stands between.
+
+/// Bytes of a message that make its template.
+const REACH: usize = 160;
+
+/// The message with every word that holds a digit replaced by `*`, in lower case.
+pub(crate) fn mask(message: &str) -> String {
+    let mut out = String::with_capacity(64);
+    for word in message.split_whitespace() {
+        if out.len() > REACH {
+            break;
+        }
+        let variable = word.bytes().any(|b| b.is_ascii_digit()) || word.len() > 40;
+        let next = if variable { "*" } else { word };
+        if next == "*" && out.ends_with('*') {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(&next.to_ascii_lowercase());
+    }
+    out
+}
+
+/// Numbers templates in the order they are met, at most [`Templates::MOST`]; later ones share one.
+#[derive(Debug, Default)]
+pub(crate) struct Templates {
+    known: std::collections::HashMap<String, u32>,
+    texts: Vec<String>,
+}
+
+impl Templates {
+    /// More kinds of line than this are free text.
+    const MOST: usize = 4096;
+
+    /// The number of a message's template.
+    pub(crate) fn number(&mut self, message: &str) -> u32 {
+        let masked = mask(message);
+        if let Some(known) = self.known.get(&masked) {
+            return *known;
+        }
+        if self.texts.len() >= Self::MOST {
+            return u32::MAX;
+        }
+        let fresh = self.texts.len() as u32;
+        self.texts.push(masked.clone());
+        self.known.insert(masked, fresh);
+        fresh
+    }
+
+    /// A template's text.
+    pub(crate) fn text(&self, number: u32) -> &str {
+        self.texts.get(number as usize).map_or("(other lines)", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variable_parts_fold() {
+        assert_eq!(mask("client 31 ws close 1001"), "client * ws close *");
+        assert_eq!(mask("from 10.0.0.1:55 port 7 closed"), "from * port * closed");
+        let mut t = Templates::default();
+        assert_eq!(t.number("watch exited after 3s"), t.number("watch exited after 9s"));
+        assert_ne!(t.number("a b"), t.number("a c"));
+    }
+}
