@@ -6,6 +6,10 @@ use std::path::PathBuf;
 /// Find the clock that kills long-lived connections.
 #[derive(Debug, Parser)]
 #[command(name = "hopclock", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 an answer was given, 1 findings, 2 usage, 3 no input could be used, \
+4 the evidence does not tell, 5 a privilege or kernel feature is missing."
+)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -15,17 +19,47 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Every TCP connection in a capture and how it ended.
-    Flows(Flows),
+    /// Argue from evidence: which timer on which hop ends these connections
+    Diagnose(Diagnose),
+    /// Look into the catalogue of timers known to end connections
+    Clocks(Clocks),
 }
 
-/// What `flows` takes.
+/// `hopclock diagnose`.
 #[derive(Debug, clap::Args)]
-pub struct Flows {
-    /// Captures: pcap or pcapng, packed or not, `-` for standard input. Several are read as one.
-    #[arg(required = true, value_name = "CAPTURE")]
-    pub captures: Vec<PathBuf>,
-    /// How to print.
+#[command(after_help = "Examples:
+  hopclock diagnose examples/egress-12h
+  hopclock diagnose app.log client.pcap nat.sysctl
+  journalctl -u app -o short-iso | hopclock diagnose -
+
+Files are recognised by content. Folders named client/, hop-NAME/ and server/, an evidence.toml, or a line
+`# hopclock host=egress-1 role=hop at=2024-05-11T03:10:00Z` in a dump say where a file is from.")]
+pub struct Diagnose {
+    /// Logs, captures, dumps, notes, or folders of them; `-` is standard input
+    #[arg(required = true, value_name = "EVIDENCE")]
+    pub evidence: Vec<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Print the arithmetic, so that it can be redone by hand
+    #[arg(long)]
+    pub explain: bool,
+    /// Print the first screen only
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `hopclock clocks`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock clocks 350
+  hopclock clocks nginx
+  hopclock clocks 12h")]
+pub struct Clocks {
+    /// A time (350, 5m, 12h) or a word of a product, setting or note; without one, every timer
+    #[arg(value_name = "SECONDS or WORD")]
+    pub wanted: Option<String>,
+    /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -33,12 +67,12 @@ pub struct Flows {
 /// How an answer is printed; spelt the same for every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For a person at a terminal.
+    /// For a person at a terminal
     Text,
-    /// One JSON document.
+    /// One JSON document
     Json,
-    /// One JSON object a line.
+    /// One JSON object a line
     Jsonl,
-    /// For a ticket.
+    /// For a ticket
     Markdown,
 }

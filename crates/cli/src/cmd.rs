@@ -1,6 +1,7 @@
 //! One file a command; here they are only told apart.
 
-mod flows;
+mod clocks;
+mod diagnose;
 
 use crate::args::Command;
 use crate::exit::{Exit, Trouble};
@@ -8,6 +9,7 @@ use crate::exit::{Exit, Trouble};
 /// Runs the command that was typed.
 pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
     match command {
-        Command::Flows(typed) => flows::carry_out(&typed),
+        Command::Diagnose(typed) => diagnose::carry_out(&typed),
+        Command::Clocks(typed) => clocks::carry_out(&typed),
     }
 }

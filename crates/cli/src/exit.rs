@@ -12,15 +12,12 @@ pub enum Exit {
     /// An answer was given.
     Answered = 0,
     /// Done, and the honest answer is that the evidence does not tell.
-    #[expect(dead_code, reason = "until diagnose is here to say it")]
     CannotSay = 4,
 }
 
 /// Why a command could not do its work: one sentence, and what might help.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The command line asks for something that makes no sense.
-    Usage(String),
     /// No input could be used.
     NoInput {
         /// One sentence a file, or one for all.
@@ -28,6 +25,8 @@ pub enum Trouble {
         /// What would help.
         hint: Option<String>,
     },
+    /// Hopclock's own tables do not fit together: a broken build.
+    Broken(String),
     /// Writing the answer failed.
     Output(io::Error),
 }
@@ -50,9 +49,9 @@ pub fn code(outcome: Result<Exit, Trouble>) -> ExitCode {
             eprintln!("hopclock: cannot write the answer: {error}");
             ExitCode::from(3)
         }
-        Err(Trouble::Usage(why)) => {
-            eprintln!("hopclock: {why}");
-            ExitCode::from(2)
+        Err(Trouble::Broken(why)) => {
+            eprintln!("hopclock: this build is broken, please report it: {why}");
+            ExitCode::from(3)
         }
         Err(Trouble::NoInput { why, hint }) => {
             for sentence in why {

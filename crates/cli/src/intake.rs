@@ -1,4 +1,62 @@
 //! Files become readable inputs: opened, unpacked, and recognised by content, never by name alone.
+//!
+//! What is not understood is named, with its reason, and the rest is still used.
 
+pub mod folder;
 pub mod kind;
+pub mod manifest;
 pub mod open;
+pub mod read;
+
+use hopclock_core::inquest::facts::Facts;
+use hopclock_core::report::Input;
+use std::path::PathBuf;
+
+/// Everything that was named on the command line, read.
+#[derive(Debug, Default)]
+pub struct Intake {
+    /// What can be argued from.
+    pub facts: Facts,
+    /// How each input was taken.
+    pub inputs: Vec<Input>,
+    /// One sentence for each input that could not be used at all.
+    pub unusable: Vec<String>,
+}
+
+/// Reads files and folders.
+pub fn take(paths: &[PathBuf]) -> Intake {
+    let mut intake = Intake::default();
+    let many = paths.len() > 1;
+    for path in paths {
+        match folder::files(path, many) {
+            Ok(found) => {
+                for note in found.notes {
+                    intake.inputs.push(note);
+                }
+                if found.files.is_empty() {
+                    let why = format!("{}: the folder holds no file to read", path.display());
+                    intake.unusable.push(why);
+                }
+                for file in &found.files {
+                    read::one(file, &mut intake);
+                }
+            }
+            Err(why) => {
+                intake.inputs.push(unreadable(&path.display().to_string(), &why));
+                intake.unusable.push(why);
+            }
+        }
+    }
+    intake
+}
+
+/// An input that could not be opened, for the report.
+fn unreadable(file: &str, why: &str) -> Input {
+    Input {
+        file: file.to_owned(),
+        kind: "unreadable".to_owned(),
+        records: 0,
+        skipped: 0,
+        notes: vec![why.to_owned()],
+    }
+}

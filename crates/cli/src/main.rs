@@ -9,6 +9,7 @@ mod args;
 mod cmd;
 mod exit;
 mod intake;
+mod screen;
 
 use clap::Parser;
 use std::process::ExitCode;

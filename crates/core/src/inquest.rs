@@ -5,6 +5,7 @@
 //! no other road to a verdict: no rule here says "if this, then that cause".
 
 pub mod advice;
+pub mod blind;
 pub mod causes;
 pub mod clocks_seen;
 pub mod contradictions;

@@ -1,2 +1,10 @@
 //! hopclock-render: pens. They read a document and write it; they never compute.
 #![forbid(unsafe_code)]
+
+pub mod clocks;
+pub mod json;
+pub mod markdown;
+mod page;
+pub mod text;
+
+pub use page::{Label, Page};

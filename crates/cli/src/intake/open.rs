@@ -24,23 +24,18 @@ pub enum Packing {
 
 /// An input ready to be read.
 pub struct Opened {
-    /// As the user named it; `-` is standard input.
-    pub name: String,
     /// The unpacked bytes.
     pub reader: Box<dyn BufRead>,
     /// When the file was last written, where there is a file.
-    #[expect(dead_code, reason = "until logs are read")]
     pub modified: Option<Moment>,
     /// How it was packed.
-    #[expect(dead_code, reason = "until inputs are listed")]
     pub packing: Packing,
 }
 
 /// Opens `path`, or standard input for `-`, and unpacks it by its first bytes.
 pub fn open(path: &Path) -> io::Result<Opened> {
-    let name = path.display().to_string();
-    if name == "-" {
-        return unpack(name, Box::new(io::stdin()), None);
+    if path.as_os_str() == "-" {
+        return unpack(Box::new(io::stdin()), None);
     }
     let file = File::open(path)?;
     let about = file.metadata()?;
@@ -48,10 +43,10 @@ pub fn open(path: &Path) -> io::Result<Opened> {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder, not a file"));
     }
     let modified = about.modified().ok().map(clock::moment_of);
-    unpack(name, Box::new(file), modified)
+    unpack(Box::new(file), modified)
 }
 
-fn unpack(name: String, raw: Box<dyn Read>, modified: Option<Moment>) -> io::Result<Opened> {
+fn unpack(raw: Box<dyn Read>, modified: Option<Moment>) -> io::Result<Opened> {
     let (head, raw) = peek(raw, 6)?;
     let packing = packing_of(&head);
     let reader: Box<dyn BufRead> = match packing {
@@ -64,7 +59,7 @@ fn unpack(name: String, raw: Box<dyn Read>, modified: Option<Moment>) -> io::Res
             buffered(frames)
         }
     };
-    Ok(Opened { name, reader, modified, packing })
+    Ok(Opened { reader, modified, packing })
 }
 
 fn buffered<R: Read + 'static>(inner: R) -> Box<dyn BufRead> {

@@ -1,0 +1,201 @@
+//! Reading: a recognised input becomes facts, and an entry of the report's `inputs`.
+
+use super::Intake;
+use super::folder::{FileToRead, plain};
+use super::kind::{self, Kind};
+use super::open::{self, HEAD_BYTES, Opened};
+use hopclock_core::dump::header::Header;
+use hopclock_core::dump::{conntrack, notes, sysctl};
+use hopclock_core::flow::CaptureReader;
+use hopclock_core::inquest::facts::{Content, Source};
+use hopclock_core::log::{LogReader, Options};
+use hopclock_core::report::Input;
+use std::io::{self, BufRead, Read};
+
+/// A dump or note larger than this is read as far as this and no further.
+const TEXT_MAX: u64 = 256 << 20;
+/// A line longer than this is cut: hostile or binary, never a log's.
+const LINE_MAX: u64 = 1 << 20;
+
+/// How an input came out: its content when it can be argued from, and its entry.
+struct Outcome {
+    content: Option<Content>,
+    input: Input,
+}
+
+/// Reads one file into the intake.
+pub fn one(file: &FileToRead, intake: &mut Intake) {
+    let opened = open::open(&file.path).and_then(recognised);
+    let (kind, head, opened) = match opened {
+        Ok(found) => found,
+        Err(error) => {
+            let why = format!("{}: {}", file.name, plain(&error));
+            intake.inputs.push(super::unreadable(&file.name, &why));
+            intake.unusable.push(why);
+            return;
+        }
+    };
+    if kind == Kind::Manifest {
+        return;
+    }
+    let header = match kind {
+        Kind::Capture => Header::default(),
+        _ => Header::find(&String::from_utf8_lossy(&head)).unwrap_or_default(),
+    };
+    let mut outcome = read(kind, file, head, opened);
+    let made = header.made.as_ref().or(file.said.made.as_ref());
+    if let Some(made) = made {
+        outcome.input.notes.insert(0, format!("made, not recorded: {made}"));
+    }
+    if let Some(why) = nothing(kind, &outcome) {
+        let why = format!("{}: {why}", file.name);
+        if outcome.input.notes.is_empty() {
+            outcome.input.notes.push(why.clone());
+        }
+        intake.unusable.push(why);
+    }
+    if let Some(content) = outcome.content {
+        intake.facts.sources.push(Source {
+            file: file.name.clone(),
+            role: header.role.or(file.said.role),
+            host: header.host.or(file.said.host.clone()),
+            taken_at: header.at.or(file.said.taken_at),
+            command: header.command.or(file.said.command.clone()),
+            content,
+        });
+    }
+    intake.inputs.push(outcome.input);
+}
+
+/// Looks at the head without losing it.
+fn recognised(mut opened: Opened) -> io::Result<(Kind, Vec<u8>, Opened)> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    // A damaged archive still shows what it is by the bytes before the damage.
+    if let Err(error) = opened.reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)
+        && head.is_empty()
+    {
+        return Err(error);
+    }
+    Ok((kind::recognise(&head, opened.modified), head, opened))
+}
+
+/// Why nothing can be argued from an input, when nothing can.
+fn nothing(kind: Kind, outcome: &Outcome) -> Option<&'static str> {
+    match kind {
+        Kind::Empty => Some("it is empty"),
+        Kind::Binary => Some("it is neither text nor a capture this version reads"),
+        Kind::Text => {
+            Some("it is text, and nothing in it was understood: no times, no entries, no settings")
+        }
+        Kind::Unused(_) => Some("it was recognised; this version does not argue from it"),
+        Kind::NotEvidence => Some("it says itself that it is no evidence"),
+        Kind::Manifest => None,
+        Kind::Capture | Kind::Log | Kind::Conntrack | Kind::Sysctl | Kind::Notes => {
+            (outcome.input.records == 0).then_some("nothing could be read from it")
+        }
+    }
+}
+
+fn read(kind: Kind, file: &FileToRead, head: Vec<u8>, opened: Opened) -> Outcome {
+    let modified = opened.modified;
+    let mut stream = io::Cursor::new(head).chain(opened.reader);
+    let empty = |notes: Vec<String>| Input {
+        file: file.name.clone(),
+        kind: kind.word().to_owned(),
+        records: 0,
+        skipped: 0,
+        notes,
+    };
+    match kind {
+        Kind::Capture => capture(&mut stream, empty(Vec::new())),
+        Kind::Log => {
+            let options = Options { not_after: modified, ..Options::default() };
+            log(&mut stream, LogReader::new(options), empty(Vec::new()))
+        }
+        Kind::Conntrack | Kind::Sysctl | Kind::Notes => text(kind, &mut stream, empty(Vec::new())),
+        Kind::Manifest
+        | Kind::NotEvidence
+        | Kind::Unused(_)
+        | Kind::Empty
+        | Kind::Binary
+        | Kind::Text => Outcome { content: None, input: empty(Vec::new()) },
+    }
+}
+
+fn capture(stream: &mut dyn Read, mut input: Input) -> Outcome {
+    let mut reader = CaptureReader::new(input.file.clone());
+    let mut buffer = vec![0; HEAD_BYTES];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => reader.feed(buffer.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                input.notes.push(format!("reading stopped: {}", plain(&e)));
+                break;
+            }
+        }
+    }
+    let reading = reader.finish();
+    input.records = reading.packets;
+    input.skipped = reading.skipped;
+    if let Some(format) = reading.format {
+        input.kind = format.to_owned();
+    }
+    input.notes.extend(reading.comments.iter().map(|c| format!("the file says: {c}")));
+    input.notes.extend(reading.notes.iter().cloned());
+    Outcome { content: (reading.packets > 0).then_some(Content::Capture(reading)), input }
+}
+
+fn log(stream: &mut dyn BufRead, mut reader: LogReader, mut input: Input) -> Outcome {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match stream.take(LINE_MAX).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => reader.line(trimmed(&line)),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                input.notes.push(format!("reading stopped: {}", plain(&e)));
+                break;
+            }
+        }
+    }
+    let reading = reader.finish();
+    input.records = reading.stamped;
+    input.skipped = reading.lines.saturating_sub(reading.stamped);
+    input.notes.extend(reading.notes.iter().cloned());
+    Outcome { content: (reading.stamped > 0).then_some(Content::Log(reading)), input }
+}
+
+fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
+    let mut bytes = Vec::new();
+    if let Err(e) = stream.take(TEXT_MAX).read_to_end(&mut bytes) {
+        input.notes.push(format!("reading stopped: {}", plain(&e)));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let content = match kind {
+        Kind::Conntrack => {
+            let (entries, skipped) = conntrack::read(&text);
+            (input.records, input.skipped) = (entries.len() as u64, skipped);
+            Content::Conntrack(entries)
+        }
+        Kind::Sysctl => {
+            let (settings, skipped) = sysctl::read(&text);
+            (input.records, input.skipped) = (settings.len() as u64, skipped);
+            Content::Sysctl(settings)
+        }
+        _ => {
+            let told = notes::read(&text);
+            let all = told.documented.len() + told.incidents.len() + told.claims.len();
+            input.records = all as u64;
+            Content::Notes(told)
+        }
+    };
+    Outcome { content: (input.records > 0).then_some(content), input }
+}

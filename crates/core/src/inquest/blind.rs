@@ -1,0 +1,57 @@
+//! What was not there to look at. A diagnosis from half the evidence says which half.
+
+use super::facts::{Content, Facts};
+use super::finding::Finding;
+use crate::terms::Role;
+
+/// One sentence for each thing that would usually be looked at and was not there.
+pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
+    let mut missing = Vec::new();
+    let from = |role: Role| facts.sources.iter().filter(move |s| s.role == Some(role));
+    let captures = facts.captures().count();
+    if facts.logs().count() == 0 {
+        missing.push("no log: what the programs said of the ends was not looked at");
+    }
+    if captures == 0 {
+        missing.push("no capture: the shape of the end and the silence before it were not seen");
+    } else {
+        let server = from(Role::Server).any(|s| matches!(s.content, Content::Capture(_)));
+        if !server {
+            missing.push(
+                "no capture from the server's side: whether the server closed, or was reset too, was not seen",
+            );
+        }
+        missing
+            .push("payload is not read: what encrypted or application data said was not looked at");
+    }
+    let hop_settings = from(Role::Hop).any(|s| matches!(s.content, Content::Sysctl(_)));
+    if !hop_settings {
+        missing.push("no settings of any hop: the timers of the boxes between are not in evidence");
+    }
+    if facts.entries().next().is_some() {
+        let samples = facts.entries().filter(|(s, _)| s.taken_at.is_some()).count();
+        if samples < 2 {
+            missing.push(
+                "one look at the conntrack entry, or looks without a time: whether its remaining time falls was not seen",
+            );
+        }
+    }
+    let keepalive = facts.settings().any(|(_, s)| s.short().starts_with("tcp_keepalive"));
+    if keepalive {
+        missing.push(
+            "keepalive sysctls are defaults for sockets that ask: whether these sockets ask was not seen",
+        );
+    }
+    let undated = facts.sources.iter().any(|s| {
+        matches!(s.content, Content::Conntrack(_) | Content::Sysctl(_)) && s.taken_at.is_none()
+    });
+    if undated {
+        missing.push(
+            "dumps without a time: settings may have been other ones when the connections ended",
+        );
+    }
+    if findings.is_empty() {
+        missing.push("no end of a connection was found in any input");
+    }
+    missing.into_iter().map(str::to_owned).collect()
+}

@@ -1,0 +1,209 @@
+//! The report for a terminal: the first screen answers the question, the rest can be checked.
+
+mod details;
+mod explain;
+
+use crate::page::{Label, Page};
+use hopclock_core::report::{FindingEntry, Hypothesis, Report};
+use hopclock_core::terms::{Anchor, DetectedBy, EndedBy, Outcome};
+use std::io::{self, Write};
+
+/// The whole report.
+pub fn report(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    first_screen(report, page, out)?;
+    for finding in &report.findings {
+        if report.findings.len() > 1 {
+            let title = format!("{} in detail: {}", finding.id, finding.connections.what);
+            page.heading(out, &title)?;
+        }
+        details::finding(finding, page, out)?;
+        if let Some(explanation) = &finding.explanation {
+            explain::write(explanation, page, out)?;
+        }
+    }
+    details::evidence(report, page, out)?;
+    details::blind(report, page, out)?;
+    details::inputs(report, page, out)
+}
+
+/// The answer alone.
+pub fn first_screen(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    if report.findings.is_empty() {
+        let says = "No end of a connection was found in this evidence, so there is nothing to explain. \
+                    What would help: a log of the program that loses its connections, or a capture of one end.";
+        return page.paragraph(out, 0, says);
+    }
+    for (index, finding) in report.findings.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        answer(finding, page, out)?;
+    }
+    Ok(())
+}
+
+fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let ends = if finding.connections.count == 1 { "end" } else { "ends" };
+    let title = format!("{}, {} {ends}", finding.connections.what, finding.connections.count);
+    page.wrap(out, (&page.label(Label::Heading, &title), title.chars().count()), 0, "")?;
+    writeln!(out)?;
+    let leader = finding.hypotheses.first();
+    match (finding.outcome, &finding.verdict, leader) {
+        (Outcome::Named, Some(verdict), _) => {
+            let mut says = format!("{}: {}.", verdict.cause, verdict.means);
+            if let Some(clock) = &verdict.clock {
+                says += &format!(" The clock: {}, {} s.", clock.setting, clock.seconds);
+            }
+            answer_line(page, out, "Named", &says)?;
+        }
+        (Outcome::Narrowed, ..) => {
+            let n = short_list(finding).len();
+            let says = match n {
+                1 => "one cause leads, not by enough to be named:".to_owned(),
+                _ => format!(
+                    "it is most likely one of these {n}, and the evidence does not say which:"
+                ),
+            };
+            answer_line(page, out, "Narrowed", &says)?;
+        }
+        _ => {
+            let says = "the evidence does not tell. The likeliest, none of them likely enough:";
+            answer_line(page, out, "Cannot say", says)?;
+        }
+    }
+    writeln!(out)?;
+    list(finding, page, out)?;
+    writeln!(out)?;
+    summary(finding, page, out)?;
+    if let Some(step) = finding.next_evidence.first() {
+        writeln!(out)?;
+        let first = format!("  To settle it, on the {}: ", role(step.on));
+        page.wrap(out, (&first, first.len()), 4, &step.why)?;
+        writeln!(out, "    {}", page.label(Label::Number, &step.run))?;
+    }
+    Ok(())
+}
+
+fn answer_line(page: Page, out: &mut dyn Write, word: &str, says: &str) -> io::Result<()> {
+    let first = format!("  {}: ", page.label(Label::Verdict, word));
+    page.wrap(out, (&first, word.len() + 4), 4, says)
+}
+
+/// The shortest list that holds 0.80, at most five.
+fn short_list(finding: &FindingEntry) -> Vec<&Hypothesis> {
+    let mut held = 0.0;
+    let mut list = Vec::new();
+    for hypothesis in finding.hypotheses.iter().take(5) {
+        list.push(hypothesis);
+        held += hypothesis.probability;
+        if held >= 0.8 {
+            break;
+        }
+    }
+    list
+}
+
+fn list(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let listed = short_list(finding);
+    let mut held = 0.0;
+    for hypothesis in &listed {
+        held += hypothesis.probability;
+        let percent = format!("{:3.0} %", 100.0 * hypothesis.probability);
+        let name = words(&hypothesis.cause);
+        let first = format!("  {}  {name}", page.label(Label::Number, &percent));
+        let clock = match &hypothesis.clock {
+            Some(c) => format!(" ({} = {} s)", c.setting, c.seconds),
+            None => String::new(),
+        };
+        page.wrap(out, (&first, 9 + name.chars().count()), 9, &clock)?;
+    }
+    let rest = (1.0 - held).max(0.0);
+    writeln!(
+        out,
+        "  {}  everything else on the list",
+        page.label(Label::Number, &format!("{:3.0} %", 100.0 * rest))
+    )
+}
+
+/// A cause's id, and for the one that is none, what it is.
+fn words(cause: &str) -> &str {
+    if cause == "unknown" { "something that is not on the list" } else { cause }
+}
+
+fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(rhythm) = &finding.rhythm
+        && let (Some(period), Some(low), Some(high)) =
+            (rhythm.period_s, rhythm.low_s, rhythm.high_s)
+        && rhythm.events > 1
+    {
+        let mut says =
+            format!("every {period:.1} s ({low:.1} to {high:.1}), {}", anchor(rhythm.anchor));
+        if let Some(n) = rhythm.events_needed {
+            says += &format!("; about {n} more ends would tell");
+        }
+        page.wrap(out, ("  Rhythm:     ", 14), 14, &says)?;
+    }
+    if let Some(verdict) = &finding.verdict {
+        page.wrap(out, ("  Decided by: ", 14), 14, ended_by(verdict.ended_by))?;
+        if let Some(detected) = verdict.detected_by {
+            page.wrap(out, ("  Noticed by: ", 14), 14, detected_by(detected))?;
+        }
+    }
+    for herring in finding.red_herrings.iter().take(3) {
+        let says = format!("{}: {}", herring.what, herring.why);
+        page.wrap(out, ("  Not it:     ", 14), 14, &says)?;
+    }
+    if !finding.contradictions.is_empty() {
+        let says = format!(
+            "{} thing(s) in the evidence do not fit together; see below",
+            finding.contradictions.len()
+        );
+        page.wrap(out, ("  Beware:     ", 14), 14, &says)?;
+    }
+    Ok(())
+}
+
+pub(crate) const fn anchor(anchor: Anchor) -> &'static str {
+    match anchor {
+        Anchor::Open => "counted from the opening of the connection",
+        Anchor::Wall => "at fixed times of day",
+        Anchor::FreeRunning => "a loop or clock tied to no connection",
+        Anchor::Idle => "counted from the last packet",
+        Anchor::IdleApp => "counted from the last application data",
+        Anchor::Probe => "counted from an unanswered packet",
+        Anchor::Count => "after a number of requests",
+        Anchor::Event => "many at once",
+        Anchor::Random => "without a clock",
+        Anchor::Mixed => "by more than one clock",
+        Anchor::Undetermined => "counted from what these times do not tell",
+    }
+}
+
+pub(crate) const fn ended_by(who: EndedBy) -> &'static str {
+    match who {
+        EndedBy::Client => "the client",
+        EndedBy::Server => "the server",
+        EndedBy::Proxy => "a proxy or balancer between",
+        EndedBy::Middlebox => "a box between that only tracks flows",
+        EndedBy::Unknown => "not established",
+    }
+}
+
+pub(crate) const fn detected_by(how: DetectedBy) -> &'static str {
+    match how {
+        DetectedBy::PeerMessage => "a FIN, a reset or a message that came by itself",
+        DetectedBy::NextUse => "the victim's own next packet, which was answered by a reset",
+        DetectedBy::RetransmissionTimeout => "data that nobody acknowledged",
+        DetectedBy::Keepalive => "keepalive probes that nobody answered",
+        DetectedBy::Heartbeat => "a missed heartbeat of the protocol",
+    }
+}
+
+pub(crate) const fn role(role: hopclock_core::terms::Role) -> &'static str {
+    use hopclock_core::terms::Role;
+    match role {
+        Role::Client => "client",
+        Role::Hop => "hop",
+        Role::Server => "server",
+    }
+}

@@ -1,0 +1,121 @@
+//! The arithmetic for a reader with a pocket calculator.
+
+use crate::page::{Label, Page};
+use hopclock_core::report::Explanation;
+use std::io::{self, Write};
+
+/// Columns are this wide.
+const COLUMN: usize = 12;
+
+pub(super) fn write(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    page.heading(out, "The arithmetic")?;
+    let says = "Multiply each column: prior times the likelihood of each piece of evidence under that cause. \
+                Divide by the sum over all causes to get the probability. Evidence that is not in the table \
+                (clocks, context) acts through the number, or decides nothing.";
+    page.paragraph(out, 2, says)?;
+    writeln!(out)?;
+    for (n, column) in (b'A'..).zip(&e.columns) {
+        writeln!(out, "  {} = {}", n as char, column.cause)?;
+    }
+    writeln!(out)?;
+    let label = page.width.saturating_sub(2 + COLUMN * e.columns.len()).clamp(16, 40);
+    let heads = (b'A'..).take(e.columns.len()).map(|n| (n as char).to_string()).collect::<Vec<_>>();
+    row(out, label, "", &heads)?;
+    let priors: Vec<String> = e.columns.iter().map(|c| digits(c.prior)).collect();
+    row(out, label, "prior", &priors)?;
+    for r in &e.rows {
+        let strength =
+            if r.strength < 1.0 { format!(" ^{:.1}", r.strength) } else { String::new() };
+        let name = format!("{} {}{strength}", r.evidence, r.by);
+        let factors: Vec<String> = r.factors.iter().map(|f| digits(*f)).collect();
+        row(out, label, &name, &factors)?;
+    }
+    let products: Vec<String> = e.columns.iter().map(|c| digits(c.probability * e.total)).collect();
+    row(out, label, "product", &products)?;
+    let shares: Vec<String> = e.columns.iter().map(|c| digits(c.probability)).collect();
+    row(out, label, "probability", &shares)?;
+    let says = format!(
+        "All other causes together: {}; the sum over all: {}.",
+        digits(e.others),
+        digits(e.total)
+    );
+    page.paragraph(out, 2, &says)?;
+    robust(e, page, out)?;
+    without(e, page, out)?;
+    sources(e, page, out)
+}
+
+fn row(out: &mut dyn Write, label: usize, name: &str, cells: &[String]) -> io::Result<()> {
+    let name: String = name.chars().take(label).collect();
+    write!(out, "  {name:<label$}")?;
+    for cell in cells {
+        write!(out, "{cell:>COLUMN$}")?;
+    }
+    writeln!(out)
+}
+
+/// Three significant digits.
+fn digits(value: f64) -> String {
+    if value == 0.0 || value >= 0.001 { format!("{value:.4}") } else { format!("{value:.2e}") }
+}
+
+fn robust(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let Some(leader) = e.columns.first().map(|c| &c.cause) else { return Ok(()) };
+    if e.overturned_by.is_empty() {
+        let says = format!("No single argued range takes the lead from {leader}.");
+        page.paragraph(out, 2, &says)?;
+    }
+    for (what, who) in &e.overturned_by {
+        let says = format!("At the far end of the range of {what} alone, {who} would lead.");
+        page.wrap(out, (&format!("  {}", page.label(Label::Bad, "! ")), 4), 4, &says)?;
+    }
+    if let Some(who) = &e.all_at_once {
+        let says = if who == leader {
+            "Even with every argued number at the end of its range against it, it leads.".to_owned()
+        } else {
+            format!(
+                "With every argued number at once at the end of its range against it, {who} would lead."
+            )
+        };
+        page.paragraph(out, 2, &says)?;
+    }
+    Ok(())
+}
+
+fn without(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let Some(leader) = e.columns.first() else { return Ok(()) };
+    if e.without.is_empty() {
+        return Ok(());
+    }
+    let says = format!(
+        "Without an input, as if it had never been collected, {} goes from {:.0} % to:",
+        leader.cause,
+        100.0 * leader.probability
+    );
+    writeln!(out)?;
+    page.paragraph(out, 2, &says)?;
+    for w in &e.without {
+        let says = match (&w.leader_then, &w.lead_then) {
+            (Some(p), Some(lead)) => {
+                format!("{:.0} % without {} ({lead} leads)", 100.0 * p, w.what)
+            }
+            _ => format!("nothing to argue about without {}", w.what),
+        };
+        page.wrap(out, ("  - ", 4), 4, &says)?;
+    }
+    Ok(())
+}
+
+fn sources(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    page.paragraph(
+        out,
+        2,
+        "Where the likelihoods are from, and how far off they may be either way:",
+    )?;
+    for r in &e.rows {
+        let says = format!("{} {}: {} (factor {})", r.evidence, r.by, r.source, r.span);
+        page.wrap(out, ("  - ", 4), 4, &says)?;
+    }
+    Ok(())
+}
