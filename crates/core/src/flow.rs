@@ -1,14 +1,22 @@
 //! Segments become connections, and each connection's end is observed.
 //!
-//! Memory is bounded: a fixed number of connections, a fixed size each. No opinion is formed here.
+//! Memory is bounded: a fixed number of connections, a fixed size each. No opinion is formed here:
+//! a reset's marks are compared with those of its sender's other packets, and that is all.
 
+mod again;
+mod half;
+mod life;
 mod reader;
 mod record;
+mod reset;
+mod table;
+mod tell;
 
 pub use crate::wire::IcmpKind;
-pub use reader::{CaptureReader, CaptureReading};
+pub use reader::{CaptureReader, CaptureReading, Observer, Tally};
 pub use record::{
     Answers, BySide, Ending, Finished, FlowRecord, HalfClose, How, IcmpNote, Keepalive, KnownBy,
     LastWords, Mark, Reset, ResetSummary, RoundTrips, SCHEMA, Said, Signature, SizeLoss, Traffic,
     Unanswered,
 };
+pub use table::{FLOWS_MAX, Table};

@@ -1,12 +1,147 @@
 //! The convenient way in: push a capture's bytes, get its connections at the end.
+//!
+//! [`Observer`] takes packets one by one and is what everything else is made of; [`CaptureReader`]
+//! adds the decoding of one file.
 
 use super::Finished;
-use crate::time::Moment;
+use super::table::{FLOWS_MAX, Table};
+use crate::capture::{Packet, Ready, Stream};
+use crate::time::{Gap, Moment};
+use crate::wire::{Dissector, LengthFrom, Reading};
+
+/// A step backwards smaller than this is two clocks of one machine, and not worth a word.
+const BACKWARDS_MIN: Gap = Gap::from_millis(1);
+
+/// Packets in, connections out: decodes, counts, and fills a [`Table`].
+#[derive(Debug)]
+pub struct Observer {
+    dissector: Dissector,
+    table: Table,
+    tally: Tally,
+}
+
+/// What was counted on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Packets of any protocol.
+    pub packets: u64,
+    /// TCP segments.
+    pub segments: u64,
+    /// ICMP errors that quote a TCP segment.
+    pub icmp_errors: u64,
+    /// Packets that could not be read to the end of a TCP header they claim to have.
+    pub stopped: u64,
+    /// Of these, because the capture kept too little of them.
+    pub cut: u64,
+    /// Packets without a time stamp of their own.
+    pub unstamped: u64,
+    /// Times the stamps went backwards.
+    pub backwards: u64,
+    /// The largest step backwards.
+    pub backwards_most: Gap,
+    latest: Option<Moment>,
+}
+
+impl Observer {
+    /// For captures of these names.
+    pub fn new(files: Vec<String>) -> Self {
+        Self::bounded(files, FLOWS_MAX)
+    }
+
+    /// The same, keeping at most `most` connections.
+    pub fn bounded(files: Vec<String>, most: usize) -> Self {
+        Self {
+            dissector: Dissector::new(),
+            table: Table::new(files, most),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes a packet of the file of this number. Its `number` may run on over several files. Gives
+    /// back a connection that had to be forgotten.
+    pub fn packet(&mut self, packet: &Packet<'_>, file: usize) -> Option<Finished> {
+        self.tally.packet(packet);
+        if packet.stamped {
+            self.table.reach(packet.at);
+        }
+        match self.dissector.read(packet, file as u32) {
+            Reading::Segment(segment) => {
+                self.tally.segments += 1;
+                self.table.push(&segment, file)
+            }
+            Reading::Icmp(error) => {
+                self.tally.icmp_errors += 1;
+                self.table.push_icmp(&error);
+                None
+            }
+            Reading::Stopped(stop) => {
+                self.tally.stopped += 1;
+                self.tally.cut += u64::from(stop.told_by == LengthFrom::Snaplen);
+                None
+            }
+            Reading::Other => None,
+        }
+    }
+
+    /// What was counted so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The connections, and those that were forgotten for want of room.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Every connection, in order of first packet.
+    pub fn finish(self) -> impl Iterator<Item = Finished> {
+        self.table.finish()
+    }
+}
+
+impl Tally {
+    fn packet(&mut self, packet: &Packet<'_>) {
+        self.packets += 1;
+        if !packet.stamped {
+            self.unstamped += 1;
+            return;
+        }
+        if let Some(latest) = self.latest {
+            let back = latest.since(packet.at);
+            if back >= BACKWARDS_MIN {
+                self.backwards += 1;
+                self.backwards_most = self.backwards_most.max(back);
+            }
+        }
+        self.latest = Some(packet.at);
+    }
+
+    /// What was odd, one sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.backwards > 0 {
+            let most = self.backwards_most.secs_f64();
+            notes.push(format!(
+                "time runs backwards {} times, by at most {most:.3} s",
+                self.backwards
+            ));
+        }
+        if self.unstamped > 0 {
+            notes.push(format!("{} packets carry no time stamp", self.unstamped));
+        }
+        if self.stopped > 0 {
+            let cut = self.cut;
+            notes.push(format!("{} packets could not be read to the end of their headers, {cut} of them because they were cut", self.stopped));
+        }
+        notes
+    }
+}
 
 /// Reads one capture from chunks of bytes of any size.
 #[derive(Debug)]
 pub struct CaptureReader {
-    name: String,
+    stream: Stream,
+    observer: Observer,
 }
 
 /// Everything a capture told.
@@ -20,7 +155,7 @@ pub struct CaptureReading {
     pub packets: u64,
     /// Of these, TCP segments.
     pub segments: u64,
-    /// Packets or blocks that could not be read.
+    /// Packets that could not be read to the end of a TCP header.
     pub skipped: u64,
     /// Connections forgotten because there were too many at once.
     pub evicted: u64,
@@ -37,16 +172,51 @@ pub struct CaptureReading {
 impl CaptureReader {
     /// A reader; `name` is how the file is called in records.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
+        Self { stream: Stream::new(), observer: Observer::new(vec![name.into()]) }
     }
 
     /// Takes the next bytes of the (unpacked) file.
-    pub fn feed(&mut self, _bytes: &[u8]) {
-        let _ = &self.name;
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.stream.feed(bytes);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while self.stream.advance() == Ready::Packet {
+            if let Some(packet) = self.stream.packet() {
+                self.observer.packet(&packet, 0);
+            }
+        }
     }
 
     /// Tells what was read.
-    pub fn finish(self) -> CaptureReading {
-        CaptureReading::default()
+    pub fn finish(mut self) -> CaptureReading {
+        self.stream.end();
+        self.drain();
+        let tally = *self.observer.tally();
+        let mut notes = tally.notes();
+        if let Some((damage, lost)) = self.stream.damage() {
+            notes.insert(
+                0,
+                format!("damaged at byte {}: {}; {lost} bytes lost", damage.at, damage.what),
+            );
+        }
+        let evicted = self.observer.table().evicted();
+        if evicted > 0 {
+            notes.push(format!("{evicted} connections were forgotten: too many at once"));
+        }
+        let about = self.stream.about();
+        CaptureReading {
+            format: self.stream.format().map(crate::capture::Format::word),
+            packets: tally.packets,
+            segments: tally.segments,
+            skipped: tally.stopped,
+            evicted,
+            span: self.observer.table().span(),
+            comments: about.comments.clone(),
+            made_by: about.made_by.clone(),
+            notes,
+            flows: self.observer.finish().collect(),
+        }
     }
 }

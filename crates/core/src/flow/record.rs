@@ -202,6 +202,11 @@ pub struct Answers {
     pub round_trip: Option<Gap>,
     /// The answered segment carried payload.
     pub with_payload: bool,
+    /// Silence before the answered segment, or before the first of those sent since the reset's
+    /// sender last spoke: what a timer on the path had counted when the reset became due.
+    pub idle_before: Option<Gap>,
+    /// The same, counting only packets with payload.
+    pub payload_idle_before: Option<Gap>,
 }
 
 /// A reset, examined.

@@ -27,6 +27,8 @@ pub(super) struct Piece {
     pub key: Key,
     pub offset: usize,
     pub more: bool,
+    /// Its length as its header says; less may have been kept.
+    pub len: usize,
 }
 
 #[derive(Debug)]
@@ -105,7 +107,7 @@ mod tests {
     fn piece(offset: usize, more: bool) -> Piece {
         let src = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let key = Key { src, dst: src, id: 7, protocol: 6 };
-        Piece { key, offset, more }
+        Piece { key, offset, more, len: 8 }
     }
 
     #[test]

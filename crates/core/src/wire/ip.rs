@@ -55,6 +55,7 @@ impl Walk<'_, '_> {
             key: Key { src, dst, id: u32::from(id), protocol },
             offset: usize::from(place & 0x1fff) * 8,
             more: place & 0x2000 != 0,
+            len: if total == 0 { rest.len } else { total - header },
         };
         Ok(self.piece(piece, rest))
     }
@@ -71,12 +72,18 @@ impl Walk<'_, '_> {
         let dst = IpAddr::V6(Ipv6Addr::from(cursor.bytes::<16>("destination").map_err(short)?));
         let rest = view.after(40, "IPv6")?;
         // Zero means a jumbo payload (RFC 2675), or segmentation offload: all there is.
+        let missing = length.saturating_sub(rest.len);
         let rest = if length == 0 { rest } else { rest.limit(length) };
         self.ip = Some(IpFacts { src, dst, ttl, id: None, dont_fragment: true, fragmented: false });
-        self.extensions(next, rest)
+        self.extensions(next, rest, missing)
     }
 
-    fn extensions<'v>(&mut self, next: u8, view: View<'v>) -> Result<Datagram<'v>, Stop> {
+    fn extensions<'v>(
+        &mut self,
+        next: u8,
+        view: View<'v>,
+        missing: usize,
+    ) -> Result<Datagram<'v>, Stop> {
         let (mut next, mut rest) = (next, view);
         for _ in 0..16 {
             match next {
@@ -97,7 +104,9 @@ impl Walk<'_, '_> {
                         continue;
                     }
                     let id = u32::from_be_bytes(id);
-                    return Ok(self.fragment_v6(Piece6 { following, offset, more, id }, rest));
+                    let len = rest.len + missing;
+                    let piece = Piece6 { following, offset, more, id, len };
+                    return Ok(self.fragment_v6(piece, rest));
                 }
                 _ => return Ok(Datagram::Whole(next, rest)),
             }
@@ -110,7 +119,7 @@ impl Walk<'_, '_> {
             return Datagram::Waiting;
         };
         let key = Key { src, dst, id: piece.id, protocol: piece.following };
-        self.piece(Piece { key, offset: piece.offset, more: piece.more }, rest)
+        self.piece(Piece { key, offset: piece.offset, more: piece.more, len: piece.len }, rest)
     }
 
     /// A datagram in one piece goes on; a fragment waits for the others. One that was cut by the
@@ -119,7 +128,7 @@ impl Walk<'_, '_> {
         if piece.offset == 0 && !piece.more {
             return Datagram::Whole(piece.key.protocol, rest);
         }
-        if rest.bytes.len() < rest.len {
+        if rest.bytes.len() < piece.len {
             if piece.offset > 0 {
                 return Datagram::Waiting;
             }
@@ -142,4 +151,5 @@ struct Piece6 {
     offset: usize,
     more: bool,
     id: u32,
+    len: usize,
 }

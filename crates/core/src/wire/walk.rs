@@ -69,7 +69,9 @@ impl<'p, 'f> Walk<'p, 'f> {
     }
 
     pub(super) fn run(mut self) -> Reading {
-        let view = View::new(self.packet.bytes, self.packet.wire_len as usize);
+        // Wireshark knows no packet longer than this either.
+        let len = self.packet.wire_len.min(i32::MAX.cast_unsigned());
+        let view = View::new(self.packet.bytes, len as usize);
         let view = view.limit(view.len.saturating_sub(usize::from(self.packet.fcs_bytes)));
         match self.from(Layer::Link(self.packet.link.0), view) {
             Ok(reading) => reading,

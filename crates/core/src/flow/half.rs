@@ -1,0 +1,323 @@
+//! One direction of a connection: what its sender sent, in a fixed number of bytes.
+
+use super::Mark;
+use crate::time::Moment;
+use crate::wire::{Segment, Seq, seq_len};
+use std::collections::BTreeMap;
+
+/// A segment this far behind its direction's front is not a repetition of it but something else:
+/// twice the largest window there can be (RFC 7323 §2.3).
+const BEHIND_MAX: i32 = 1 << 30;
+
+/// No mark yet: packets count from 1.
+pub(super) const NO_MARK: Mark = Mark { packet: 0, at: Moment::from_ns(0) };
+
+/// A mark that was set.
+pub(super) fn set(mark: Mark) -> Option<Mark> {
+    (mark.packet != 0).then_some(mark)
+}
+
+/// What a segment is, seen from its own direction alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// It fills no sequence space.
+    Empty,
+    /// It fills space that was not filled before.
+    New,
+    /// It fills space that was filled before.
+    Again,
+    /// It fills a hole that was left before.
+    Late,
+    /// A keepalive probe.
+    Probe,
+}
+
+/// TTLs seen: two in place, the rest on the side.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ttls {
+    common: [(u8, u32); 2],
+    others: Option<Box<Others>>,
+}
+
+/// Boxed as a whole: most connections have none, and a map is three words where a box is one.
+#[derive(Clone, Debug, Default)]
+struct Others(BTreeMap<u8, u64>);
+
+impl Ttls {
+    pub(super) fn add(&mut self, ttl: u8) {
+        for (known, count) in &mut self.common {
+            if *count == 0 || *known == ttl {
+                (*known, *count) = (ttl, count.saturating_add(1));
+                return;
+            }
+        }
+        *self.others.get_or_insert_default().0.entry(ttl).or_default() += 1;
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<u8, u64> {
+        let mut all = self.others.as_ref().map(|others| others.0.clone()).unwrap_or_default();
+        for (ttl, count) in self.common {
+            if count > 0 {
+                *all.entry(ttl).or_default() += u64::from(count);
+            }
+        }
+        all
+    }
+}
+
+/// The newest segment whose acknowledgement is waited for, to measure a round trip.
+#[derive(Clone, Copy, Debug)]
+struct Timed {
+    end: Seq,
+    at: Moment,
+}
+
+/// Facts about a direction that are there or not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    pub base: bool,
+    pub next: bool,
+    pub acked: bool,
+    pub mss: bool,
+    /// Some segment carried timestamps.
+    pub timestamps: bool,
+    /// The last segment that is no reset had DF.
+    pub dont_fragment: bool,
+    /// DF differed between segments.
+    pub mixed_df: bool,
+    /// The last advertised window was zero.
+    pub closed: bool,
+    /// A FIN was sent.
+    pub fin: bool,
+}
+
+/// One direction.
+#[derive(Clone, Debug)]
+pub(super) struct Half {
+    pub packets: u64,
+    pub payload: u64,
+    pub again: u32,
+    pub syn: u32,
+    pub fin: u32,
+    pub rst: u32,
+    pub retransmissions: u32,
+    pub zero_windows: u32,
+    pub probes: u32,
+    pub again_bytes: u64,
+    pub known: Known,
+    pub mss: u16,
+    /// The sequence number of the SYN, or one before the first byte seen.
+    pub base: Seq,
+    /// After the last byte sent.
+    pub next: Seq,
+    /// The highest acknowledgement sent.
+    pub acked: Seq,
+    pub last: Mark,
+    pub last_payload: Mark,
+    pub last_seq: Seq,
+    pub last_ack: Seq,
+    pub last_len: u32,
+    /// The first segment that asked for an answer since the other side last spoke.
+    pub tail: Mark,
+    pub tail_count: u32,
+    pub tail_ack: Seq,
+    /// Silence before it: of anything, and of payload.
+    pub tail_idle: i64,
+    pub tail_payload_idle: i64,
+    pub ttls: Ttls,
+    pub ip_id: u16,
+    /// Steps of the IP identification: small ones upward, and all.
+    pub id_small: u16,
+    pub id_steps: u16,
+    pub timestamp: u32,
+    timed: Option<Timed>,
+    /// Smallest round trip of an acknowledgement sent by this side, in microseconds.
+    pub rtt_us: u32,
+    /// Largest payload whose end the other side acknowledged.
+    pub largest_through: u16,
+    largest_waiting: u16,
+}
+
+impl Half {
+    pub(super) fn new() -> Self {
+        Self {
+            packets: 0,
+            payload: 0,
+            again: 0,
+            syn: 0,
+            fin: 0,
+            rst: 0,
+            retransmissions: 0,
+            zero_windows: 0,
+            probes: 0,
+            again_bytes: 0,
+            known: Known::default(),
+            mss: 0,
+            base: Seq(0),
+            next: Seq(0),
+            acked: Seq(0),
+            last: NO_MARK,
+            last_payload: NO_MARK,
+            last_seq: Seq(0),
+            last_ack: Seq(0),
+            last_len: 0,
+            tail: NO_MARK,
+            tail_count: 0,
+            tail_ack: Seq(0),
+            tail_idle: 0,
+            tail_payload_idle: 0,
+            ttls: Ttls::default(),
+            ip_id: 0,
+            id_small: 0,
+            id_steps: 0,
+            timestamp: 0,
+            timed: None,
+            rtt_us: u32::MAX,
+            largest_through: 0,
+            largest_waiting: 0,
+        }
+    }
+
+    /// What `segment` of this direction is, before it is counted.
+    pub(super) fn kind_of(&self, segment: &Segment, hole: Option<(Seq, Seq)>) -> Kind {
+        let flags = segment.flags;
+        let length = seq_len(segment.payload, flags);
+        if !self.known.next || flags.rst() {
+            return if length > 0 && !flags.rst() { Kind::New } else { Kind::Empty };
+        }
+        let bare = !flags.syn() && !flags.fin();
+        if bare && segment.payload <= 1 && segment.seq == self.next.minus(1) && self.packets > 0 {
+            return Kind::Probe;
+        }
+        if length == 0 {
+            return Kind::Empty;
+        }
+        let behind = self.next.ahead_of(segment.seq);
+        if behind <= 0 || behind > BEHIND_MAX {
+            return Kind::New;
+        }
+        match hole {
+            Some((from, to)) if !segment.seq.is_before(from) && !segment.end().is_after(to) => {
+                Kind::Late
+            }
+            _ => Kind::Again,
+        }
+    }
+
+    /// Counts a segment of this direction.
+    pub(super) fn count(&mut self, segment: &Segment, kind: Kind) {
+        let flags = segment.flags;
+        self.packets += 1;
+        self.payload += u64::from(segment.payload);
+        self.syn += u32::from(flags.syn());
+        self.fin += u32::from(flags.fin());
+        self.rst += u32::from(flags.rst());
+        self.retransmissions += u32::from(kind == Kind::Again);
+        self.probes += u32::from(kind == Kind::Probe);
+        self.ttls.add(segment.ttl);
+        if let Some(mss) = segment.options.mss
+            && !self.known.mss
+        {
+            (self.mss, self.known.mss) = (mss, true);
+        }
+        if !self.known.base {
+            self.base = if flags.syn() { segment.seq } else { segment.seq.minus(1) };
+            self.known.base = true;
+        }
+        if !flags.rst() {
+            self.count_window(segment);
+            self.count_marks(segment);
+            self.move_on(segment, kind);
+        }
+        self.known.fin |= flags.fin();
+    }
+
+    fn count_window(&mut self, segment: &Segment) {
+        let closed = segment.window == 0 && !segment.flags.syn() && !segment.flags.fin();
+        self.zero_windows += u32::from(closed);
+        self.known.closed = closed;
+    }
+
+    /// Marks by which a stranger's segment could be told from this sender's.
+    fn count_marks(&mut self, segment: &Segment) {
+        if let Some((value, _)) = segment.options.timestamps {
+            (self.timestamp, self.known.timestamps) = (value, true);
+        }
+        if self.packets > 1 {
+            self.known.mixed_df |= self.known.dont_fragment != segment.dont_fragment;
+        }
+        self.known.dont_fragment = segment.dont_fragment;
+        if let Some(id) = segment.ip_id {
+            if self.packets > 1 {
+                self.id_steps = self.id_steps.saturating_add(1);
+                let step = id.wrapping_sub(self.ip_id);
+                if (1..=256).contains(&step) {
+                    self.id_small = self.id_small.saturating_add(1);
+                }
+            }
+            self.ip_id = id;
+        }
+    }
+
+    fn move_on(&mut self, segment: &Segment, kind: Kind) {
+        let end = segment.end();
+        match kind {
+            Kind::New => {
+                (self.next, self.known.next) = (end, true);
+                self.timed.get_or_insert(Timed { end, at: segment.at });
+                let payload = u16::try_from(segment.payload).unwrap_or(u16::MAX);
+                self.largest_waiting = self.largest_waiting.max(payload);
+            }
+            // Karn: what was sent twice measures nothing.
+            Kind::Again => {
+                self.timed = None;
+                if end.is_after(self.next) {
+                    self.next = end;
+                }
+            }
+            Kind::Empty | Kind::Late | Kind::Probe => {
+                if !self.known.next {
+                    (self.next, self.known.next) = (segment.seq, true);
+                }
+            }
+        }
+    }
+
+    /// Notes an acknowledgement this side sent. True when it is beyond all before.
+    pub(super) fn acknowledge(&mut self, segment: &Segment) -> bool {
+        if !segment.flags.ack() || segment.flags.rst() {
+            return false;
+        }
+        let further = !self.known.acked || segment.ack.is_after(self.acked);
+        if further {
+            (self.acked, self.known.acked) = (segment.ack, true);
+        }
+        further
+    }
+
+    /// The other side acknowledged up to `ack` at `at`: a round trip, when one was being timed.
+    pub(super) fn acknowledged(&mut self, ack: Seq, at: Moment) -> Option<u32> {
+        if !ack.is_before(self.next) {
+            self.largest_through = self.largest_through.max(self.largest_waiting);
+            self.largest_waiting = 0;
+        }
+        let timed = self.timed?;
+        if ack.is_before(timed.end) {
+            return None;
+        }
+        self.timed = None;
+        u32::try_from(at.since(timed.at).ns() / 1000).ok()
+    }
+
+    /// Remembers the segment as the last one.
+    pub(super) fn remember(&mut self, segment: &Segment, with_payload: bool) {
+        let mark = Mark { packet: segment.packet, at: segment.at };
+        self.last = mark;
+        if with_payload {
+            self.last_payload = mark;
+        }
+        self.last_seq = segment.seq;
+        self.last_ack = segment.ack;
+        self.last_len = seq_len(segment.payload, segment.flags);
+    }
+}

@@ -1,0 +1,463 @@
+//! A connection while it is being watched: two halves, and on the side what only some have.
+
+use super::half::{Half, Kind, NO_MARK, set};
+use super::reset::{Prompt, RstSeen};
+use super::{BySide, IcmpNote, KnownBy, Mark, Said};
+use crate::terms::Side;
+use crate::time::{Gap, Moment};
+use crate::wire::{Segment, Seq};
+use std::net::{IpAddr, SocketAddr};
+
+/// Sendings of one segment whose gaps are kept.
+const GAPS_MAX: usize = 15;
+/// Notes kept of each kind.
+pub(super) const NOTES_MAX: usize = 8;
+
+/// An end, packed: a `SocketAddr` takes half as much again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct End {
+    ip: IpAddr,
+    port: u16,
+}
+
+impl From<SocketAddr> for End {
+    fn from(full: SocketAddr) -> Self {
+        Self { ip: full.ip(), port: full.port() }
+    }
+}
+
+impl From<End> for SocketAddr {
+    fn from(end: End) -> Self {
+        SocketAddr::new(end.ip, end.port)
+    }
+}
+
+/// The same segment sent again and again without the other side acknowledging it.
+#[derive(Clone, Debug)]
+pub(super) struct Stuck {
+    pub seq: Seq,
+    pub payload: u32,
+    pub first: Mark,
+    pub last: Mark,
+    pub sendings: u32,
+    pub gaps: Vec<Gap>,
+}
+
+/// Keepalive probes of one side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Probing {
+    pub answered: u64,
+    pub outstanding: u64,
+    pub first_outstanding: Option<Mark>,
+    pub last: Option<Mark>,
+    pub first_after: Option<Gap>,
+    pub every: Option<Gap>,
+}
+
+/// What was known when the first FIN or RST came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closing {
+    pub by: Side,
+    pub mark: Mark,
+    pub ttl: u8,
+    pub last: BySide<Mark>,
+    pub last_payload: BySide<Mark>,
+}
+
+/// What only some connections have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rare {
+    pub first_fin: Option<Closing>,
+    pub first_rst: Option<Closing>,
+    pub fins: BySide<Option<Mark>>,
+    pub payload_after_fin: u64,
+    pub reset: Option<RstSeen>,
+    pub more_resets: BySide<u64>,
+    pub data_after_reset: BySide<u64>,
+    pub stuck: BySide<Option<Stuck>>,
+    pub holes: BySide<Option<(Seq, Seq)>>,
+    pub probing: BySide<Probing>,
+    pub icmp: Vec<IcmpNote>,
+    pub said: Vec<Said>,
+}
+
+/// A connection being watched.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    pub client: End,
+    pub server: End,
+    pub halves: BySide<Half>,
+    pub first: Mark,
+    /// When each side's SYN came.
+    pub opened: BySide<u64>,
+    pub opened_at: BySide<Moment>,
+    pub longest: (Gap, Mark),
+    /// One bit a file, the 64th for all beyond.
+    pub files: u64,
+    pub known_by: KnownBy,
+    pub rare: Option<Box<Rare>>,
+}
+
+/// Ports below this are given out by IANA; above are ephemeral ones (RFC 6335 §6).
+const EPHEMERAL: u16 = 32_768;
+
+/// Who opened, told from the first segment seen: the sender is the client or the server.
+fn opener(segment: &Segment) -> (Side, KnownBy) {
+    let flags = segment.flags;
+    if flags.syn() {
+        return if flags.ack() {
+            (Side::Server, KnownBy::SynAck)
+        } else {
+            (Side::Client, KnownBy::Syn)
+        };
+    }
+    let (src, dst) = (segment.src.port(), segment.dst.port());
+    for limit in [1024, EPHEMERAL] {
+        match (src < limit, dst < limit) {
+            (true, false) => return (Side::Server, KnownBy::Port),
+            (false, true) => return (Side::Client, KnownBy::Port),
+            (true, true) | (false, false) => {}
+        }
+    }
+    (Side::Client, KnownBy::FirstPacket)
+}
+
+impl Life {
+    /// A connection that begins with `segment`, which is yet to be pushed.
+    pub(super) fn new(segment: &Segment) -> Self {
+        let (sender, known_by) = opener(segment);
+        let (client, server) = match sender {
+            Side::Client => (segment.src, segment.dst),
+            Side::Server => (segment.dst, segment.src),
+        };
+        Self {
+            client: client.into(),
+            server: server.into(),
+            halves: BySide { client: Half::new(), server: Half::new() },
+            first: Mark { packet: segment.packet, at: segment.at },
+            opened: BySide { client: 0, server: 0 },
+            opened_at: BySide { client: segment.at, server: segment.at },
+            longest: (Gap::ZERO, NO_MARK),
+            files: 0,
+            known_by,
+            rare: None,
+        }
+    }
+
+    /// Which side sent from `src`; for a connection of a host with itself the ports decide.
+    pub(super) fn side_of(&self, src: SocketAddr) -> Side {
+        if End::from(src) == self.client { Side::Client } else { Side::Server }
+    }
+
+    /// A SYN without ACK whose sequence number does not fit begins another connection on these
+    /// ports. After a reset or a FIN the same number may be a new attempt, and is kept together.
+    pub(super) fn is_another(&self, segment: &Segment, side: Side) -> bool {
+        let half = self.halves.of(side);
+        segment.flags.syn() && !segment.flags.ack() && half.known.base && half.base != segment.seq
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The later of both sides' last packets.
+    pub(super) fn last(&self) -> Mark {
+        later(self.halves.client.last, self.halves.server.last)
+    }
+
+    pub(super) fn last_payload(&self) -> Mark {
+        later(self.halves.client.last_payload, self.halves.server.last_payload)
+    }
+
+    /// Takes a segment of `side`.
+    pub(super) fn push(&mut self, segment: &Segment, side: Side) {
+        let mark = Mark { packet: segment.packet, at: segment.at };
+        let hole = self.rare.as_ref().and_then(|rare| *rare.holes.of(side));
+        let kind = self.halves.of(side).kind_of(segment, hole);
+        let with_payload = segment.payload > 0 && kind != Kind::Probe;
+        self.note_silence(mark);
+        self.note_opening(segment, side, mark);
+        self.note_end(segment, side, mark);
+        self.note_hole(segment, side, kind);
+        self.note_probe(side, mark, kind);
+        self.note_stuck(segment, side, mark, kind);
+        self.note_tail(segment, side, mark, kind);
+        self.halves.of_mut(side).count(segment, kind);
+        self.note_ack(segment, side);
+        if with_payload {
+            self.note_payload(segment, side, kind);
+        }
+        if let Some(words) = &segment.words {
+            let rare = self.rare();
+            if rare.said.len() >= NOTES_MAX {
+                rare.said.remove(0);
+            }
+            rare.said.push(Said { by: side, mark, words: words.as_ref().clone() });
+        }
+        self.halves.of_mut(side).remember(segment, with_payload);
+    }
+
+    fn ended(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.first_fin.is_some() || r.first_rst.is_some())
+    }
+
+    fn note_silence(&mut self, mark: Mark) {
+        if let Some(last) = set(self.last())
+            && !self.ended()
+        {
+            let gap = mark.at.since(last.at);
+            if gap > self.longest.0 {
+                self.longest = (gap, mark);
+            }
+        }
+    }
+
+    fn note_opening(&mut self, segment: &Segment, side: Side, mark: Mark) {
+        if segment.flags.syn() && *self.opened.of(side) == 0 {
+            *self.opened.of_mut(side) = mark.packet;
+            *self.opened_at.of_mut(side) = mark.at;
+            if side == Side::Client && !segment.flags.ack() {
+                self.known_by = KnownBy::Syn;
+            }
+        }
+    }
+
+    fn note_end(&mut self, segment: &Segment, side: Side, mark: Mark) {
+        if !segment.flags.fin() && !segment.flags.rst() {
+            return;
+        }
+        let closing = Closing {
+            by: side,
+            mark,
+            ttl: segment.ttl,
+            last: self.halves.map(|half| half.last),
+            last_payload: self.halves.map(|half| half.last_payload),
+        };
+        if segment.flags.fin() {
+            let rare = self.rare();
+            rare.first_fin.get_or_insert(closing);
+            rare.fins.of_mut(side).get_or_insert(mark);
+        }
+        if segment.flags.rst() {
+            if self.rare().reset.is_none() {
+                let seen = self.look_at(segment, side, mark);
+                let rare = self.rare();
+                rare.first_rst = Some(closing);
+                rare.reset = Some(seen);
+            } else {
+                let rare = self.rare();
+                *rare.more_resets.of_mut(side) += 1;
+                if let Some(reset) = &mut rare.reset {
+                    reset.another(segment, side, mark);
+                }
+            }
+        }
+    }
+
+    /// Everything about a first reset that can only be seen now.
+    fn look_at(&self, segment: &Segment, side: Side, mark: Mark) -> RstSeen {
+        let own = self.halves.of(side);
+        let victim = self.halves.of(side.peer());
+        let own_fin = self.rare.as_ref().and_then(|rare| *rare.fins.of(side));
+        let prompt = |mark: Mark, ack: Seq| {
+            set(mark).map(|mark| Prompt {
+                mark,
+                seq: victim.last_seq,
+                ack,
+                length: victim.last_len,
+                with_payload: victim.last_payload.packet == mark.packet,
+            })
+        };
+        RstSeen {
+            by: side,
+            mark,
+            seq: segment.seq,
+            ack: segment.ack,
+            flags: segment.flags,
+            window: segment.window,
+            options_bytes: segment.options.bytes,
+            timestamp: segment.options.timestamps.map(|(value, _)| value),
+            ip_id: segment.ip_id,
+            dont_fragment: segment.dont_fragment,
+            ttl: segment.ttl,
+            last_prompt: prompt(victim.last, victim.last_ack),
+            first_prompt: (victim.tail_count > 1)
+                .then(|| prompt(victim.tail, victim.tail_ack))
+                .flatten(),
+            expected: victim.known.acked.then_some(victim.acked),
+            victim_end: victim.known.next.then_some(victim.next),
+            own_next: own.known.next.then_some(own.next),
+            own_last: set(own.last),
+            own_packets: own.packets,
+            own_syn: own.syn > 0,
+            own_ttls: own.ttls.clone(),
+            own_timestamp: own.known.timestamps.then_some(own.timestamp),
+            own_df: (own.packets > u64::from(own.rst) && !own.known.mixed_df)
+                .then_some(own.known.dont_fragment),
+            own_id: (own.id_steps >= 2 && own.id_small * 10 >= own.id_steps * 9)
+                .then_some(own.ip_id),
+            victim_syn: victim.syn > 0,
+            victim_packets: victim.packets,
+            round_trip_us: (own.rtt_us != u32::MAX).then_some(own.rtt_us),
+            own_fin,
+            victim_payload_after_fin: own_fin
+                .and(self.rare.as_ref())
+                .map_or(0, |rare| rare.payload_after_fin),
+            idle_before: gap_before(victim, victim.tail_idle),
+            payload_idle_before: gap_before(victim, victim.tail_payload_idle),
+            others: Vec::new(),
+            went_on: 0,
+            answered_by_reset: None,
+        }
+    }
+
+    fn note_hole(&mut self, segment: &Segment, side: Side, kind: Kind) {
+        let half = self.halves.of(side);
+        let next = half.next;
+        if kind == Kind::New && half.known.next && segment.seq.is_after(next) {
+            *self.rare().holes.of_mut(side) = Some((next, segment.seq));
+        }
+        if kind == Kind::Late
+            && let Some(rare) = &mut self.rare
+            && let Some((from, to)) = *rare.holes.of(side)
+        {
+            // Of a hole filled in the middle the later part is kept.
+            let rest = (segment.end(), to);
+            let start = if segment.seq == from { rest } else { (from, segment.seq) };
+            *rare.holes.of_mut(side) = (start.0 != start.1).then_some(start);
+        }
+    }
+
+    fn note_probe(&mut self, side: Side, mark: Mark, kind: Kind) {
+        if let Some(rare) = &mut self.rare {
+            let other = rare.probing.of_mut(side.peer());
+            if other.outstanding > 0 {
+                other.answered += 1;
+                (other.outstanding, other.first_outstanding) = (0, None);
+            }
+        }
+        if kind != Kind::Probe {
+            return;
+        }
+        let last_of_own = self.halves.of(side).last;
+        let last = self.last();
+        let probing = self.rare().probing.of_mut(side);
+        match probing.last {
+            // Nothing of its own since the last probe: a probe in a row.
+            Some(before) if before.packet == last_of_own.packet => {
+                let gap = mark.at.since(before.at);
+                probing.every = Some(probing.every.map_or(gap, |known| known.min(gap)));
+            }
+            _ => {
+                let gap = mark.at.since(last.at);
+                probing.first_after = Some(probing.first_after.map_or(gap, |g| g.min(gap)));
+            }
+        }
+        probing.outstanding += 1;
+        probing.first_outstanding.get_or_insert(mark);
+        probing.last = Some(mark);
+    }
+
+    fn note_stuck(&mut self, segment: &Segment, side: Side, mark: Mark, kind: Kind) {
+        if kind != Kind::Again {
+            return;
+        }
+        let half = self.halves.of(side);
+        let acknowledged = self.halves.of(side.peer());
+        let news =
+            !acknowledged.known.acked || !segment.end().is_before(acknowledged.acked.plus(1));
+        if !news {
+            return;
+        }
+        let before = if half.last_seq == segment.seq || half.tail_count == 0 {
+            half.last
+        } else {
+            half.tail
+        };
+        let stuck = self.rare().stuck.of_mut(side);
+        match stuck {
+            Some(stuck) if stuck.seq == segment.seq => {
+                if stuck.gaps.len() >= GAPS_MAX {
+                    stuck.gaps.remove(0);
+                }
+                stuck.gaps.push(mark.at.since(stuck.last.at));
+                stuck.sendings = stuck.sendings.saturating_add(1);
+                stuck.last = mark;
+            }
+            _ => {
+                *stuck = Some(Stuck {
+                    seq: segment.seq,
+                    payload: segment.payload,
+                    first: before,
+                    last: mark,
+                    sendings: 2,
+                    gaps: vec![mark.at.since(before.at)],
+                });
+            }
+        }
+    }
+
+    fn note_tail(&mut self, segment: &Segment, side: Side, mark: Mark, kind: Kind) {
+        self.halves.of_mut(side.peer()).tail_count = 0;
+        if kind == Kind::Empty || kind == Kind::Late {
+            return;
+        }
+        let (last, payload) = (self.last(), self.last_payload());
+        let half = self.halves.of_mut(side);
+        if half.tail_count == 0 {
+            half.tail = mark;
+            half.tail_ack = segment.ack;
+            half.tail_idle = set(last).map_or(-1, |last| mark.at.since(last.at).ns());
+            half.tail_payload_idle = set(payload).map_or(-1, |last| mark.at.since(last.at).ns());
+        }
+        half.tail_count = half.tail_count.saturating_add(1);
+    }
+
+    fn note_ack(&mut self, segment: &Segment, side: Side) {
+        let half = self.halves.of_mut(side);
+        let further = half.acknowledge(segment);
+        if !segment.flags.ack() || segment.flags.rst() {
+            return;
+        }
+        let other = self.halves.of_mut(side.peer());
+        if !other.known.base {
+            (other.base, other.known.base) = (segment.ack.minus(1), true);
+        }
+        let round_trip = other.acknowledged(segment.ack, segment.at);
+        if let Some(round_trip) = round_trip {
+            let half = self.halves.of_mut(side);
+            half.rtt_us = half.rtt_us.min(round_trip);
+        }
+        if further
+            && let Some(rare) = &mut self.rare
+            && let Some(stuck) = rare.stuck.of(side.peer())
+            && segment.ack.is_after(stuck.seq)
+        {
+            *rare.stuck.of_mut(side.peer()) = None;
+        }
+    }
+
+    fn note_payload(&mut self, segment: &Segment, side: Side, kind: Kind) {
+        let Some(rare) = &mut self.rare else {
+            return;
+        };
+        if rare.first_fin.is_some_and(|fin| fin.by != side) {
+            rare.payload_after_fin += u64::from(segment.payload);
+        }
+        if let Some(reset) = &mut rare.reset {
+            *rare.data_after_reset.of_mut(side) += 1;
+            if kind == Kind::New {
+                reset.data(segment, side);
+            }
+        }
+    }
+}
+
+fn later(one: Mark, other: Mark) -> Mark {
+    if one.packet >= other.packet { one } else { other }
+}
+
+/// A silence kept beside a tail, where there is a tail and something stood before it.
+fn gap_before(half: &Half, ns: i64) -> Option<Gap> {
+    (half.tail_count > 0 && ns >= 0).then_some(Gap::from_ns(ns))
+}

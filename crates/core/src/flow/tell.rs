@@ -1,0 +1,313 @@
+//! A watched connection, told: the record and the last words. It computes what can only be known at
+//! the end of the capture, and decides how the connection ended.
+
+use super::half::{Half, set};
+use super::life::{Life, Rare};
+use super::record::{
+    BySide, Ending, Finished, FlowRecord, HalfClose, How, Keepalive, LastWords, Mark, Reset,
+    RoundTrips, SCHEMA, Signature, SizeLoss, Traffic, Unanswered,
+};
+use crate::terms::Side;
+use crate::time::{Gap, Moment};
+
+/// How far back payload counts as "before the end".
+const LATELY: Gap = Gap::from_secs(300);
+/// Sendings of one segment without an acknowledgement after which the other side is silent.
+const SENDINGS_SILENT: u32 = 3;
+/// Keepalive probes without an answer after which the other side is silent.
+const PROBES_SILENT: u64 = 2;
+
+/// Tells a connection. `span` is the capture's.
+pub(super) fn finished(life: &Life, files: &[String], span: Option<(Moment, Moment)>) -> Finished {
+    let teller = Teller { life, rare: life.rare.as_deref() };
+    let last = life.last();
+    let capture_end = span.map_or(last.at, |(_, end)| end);
+    let reset = teller.rare.and_then(|rare| rare.reset.as_ref()).map(|seen| seen.examine());
+    let unanswered = teller.unanswered();
+    let how = teller.how(unanswered.as_ref());
+    let last_words = teller.last_words(how, reset.clone(), unanswered, capture_end.since(last.at));
+    let ending = teller.ending(how, reset, &last_words);
+    Finished { record: teller.record(files, ending), last_words }
+}
+
+struct Teller<'l> {
+    life: &'l Life,
+    rare: Option<&'l Rare>,
+}
+
+impl Teller<'_> {
+    fn record(&self, files: &[String], ending: Ending) -> FlowRecord {
+        let life = self.life;
+        let halves = &life.halves;
+        let last = life.last();
+        let signature = |closing: &super::life::Closing| Signature {
+            by: closing.by,
+            packet: closing.mark.packet,
+            at_ns: closing.mark.at,
+            ttl: closing.ttl,
+        };
+        let rtt = |half: &Half| (half.rtt_us != u32::MAX).then(|| u64::from(half.rtt_us));
+        FlowRecord {
+            schema: SCHEMA,
+            files: names(life.files, files),
+            client: life.client.into(),
+            server: life.server.into(),
+            client_known_by: life.known_by,
+            first_packet: life.first.packet,
+            last_packet: last.packet,
+            first_ns: life.first.at,
+            last_ns: last.at,
+            packets: halves.map(|half| half.packets),
+            payload_bytes: halves.map(|half| half.payload),
+            seen_again: halves.map(|half| u64::from(half.again)),
+            seen_again_bytes: halves.map(|half| half.again_bytes),
+            syn: halves.map(|half| u64::from(half.syn)),
+            fin: halves.map(|half| u64::from(half.fin)),
+            rst: halves.map(|half| u64::from(half.rst)),
+            mss: halves.map(|half| half.known.mss.then_some(half.mss)),
+            first_rst: self.rare.and_then(|rare| rare.first_rst.as_ref()).map(signature),
+            first_fin: self.rare.and_then(|rare| rare.first_fin.as_ref()).map(signature),
+            ttl: halves.map(|half| half.ttls.all()),
+            retransmissions: halves.map(|half| u64::from(half.retransmissions)),
+            keepalive_probes: halves.map(|half| u64::from(half.probes)),
+            zero_windows: halves.map(|half| u64::from(half.zero_windows)),
+            rtt_us: RoundTrips {
+                client_side: rtt(&halves.client),
+                server_side: rtt(&halves.server),
+            },
+            ending,
+        }
+    }
+
+    /// Segments of both sides, or a whole handshake.
+    fn established(&self) -> bool {
+        let spoke = |half: &Half| half.packets > u64::from(half.rst);
+        spoke(&self.life.halves.client) && spoke(&self.life.halves.server)
+    }
+
+    fn first_close(&self) -> Option<(&super::life::Closing, bool)> {
+        let rare = self.rare?;
+        match (&rare.first_fin, &rare.first_rst) {
+            (Some(fin), Some(rst)) if rst.mark.packet < fin.mark.packet => Some((rst, true)),
+            (Some(fin), _) => Some((fin, false)),
+            (None, Some(rst)) => Some((rst, true)),
+            (None, None) => None,
+        }
+    }
+
+    fn how(&self, unanswered: Option<&Unanswered>) -> How {
+        let halves = &self.life.halves;
+        if let Some((close, is_rst)) = self.first_close() {
+            let refused = is_rst
+                && close.by == Side::Server
+                && halves.client.syn > 0
+                && halves.server.packets == u64::from(halves.server.rst);
+            return match (refused, is_rst) {
+                (true, _) => How::Refused,
+                (false, true) => How::Rst,
+                (false, false) => How::Fin,
+            };
+        }
+        let only_syns = |half: &Half| half.packets == u64::from(half.syn) && half.packets > 0;
+        if only_syns(&halves.client) && halves.server.packets == 0 {
+            return How::Unanswered;
+        }
+        if unanswered.is_some_and(|tail| self.is_silence(tail)) { How::Silence } else { How::Open }
+    }
+
+    /// Whether speaking without an answer went on long enough to say so. A side never heard at all
+    /// may have been heard elsewhere: then only repetition counts.
+    fn is_silence(&self, tail: &Unanswered) -> bool {
+        if tail.are_probes {
+            return tail.count >= PROBES_SILENT && self.established();
+        }
+        let stuck = self.rare.and_then(|rare| rare.stuck.of(tail.by).as_ref());
+        stuck.is_some_and(|stuck| stuck.sendings >= SENDINGS_SILENT)
+    }
+
+    /// The side that spoke last without being answered, by its tail or by what it keeps repeating.
+    fn unanswered(&self) -> Option<Unanswered> {
+        let by = [Side::Client, Side::Server].into_iter().max_by_key(|side| {
+            let half = self.life.halves.of(*side);
+            let stuck = self.rare.and_then(|rare| rare.stuck.of(*side).as_ref());
+            (stuck.map_or(0, |stuck| stuck.sendings), half.tail_count)
+        })?;
+        let half = self.life.halves.of(by);
+        let other = self.life.halves.of(by.peer());
+        let stuck = self.rare.and_then(|rare| rare.stuck.of(by).as_ref());
+        if half.tail_count == 0 && stuck.is_none_or(|stuck| stuck.sendings < SENDINGS_SILENT) {
+            return None;
+        }
+        let outstanding = self.rare.map_or(0, |rare| rare.probing.of(by).outstanding);
+        let are_probes = stuck.is_none() && outstanding > 0;
+        let bytes = if half.known.next && other.known.acked {
+            u64::from(half.next.ahead_of(other.acked).max(0).unsigned_abs())
+        } else {
+            0
+        };
+        if !are_probes && bytes == 0 && other.known.acked {
+            return None;
+        }
+        let gaps = stuck.map_or_else(Vec::new, |stuck| stuck.gaps.clone());
+        let first = match stuck {
+            Some(stuck) if half.tail_count == 0 => stuck.first,
+            _ => half.tail,
+        };
+        Some(Unanswered {
+            by,
+            first,
+            last: half.last,
+            count: if are_probes { outstanding } else { u64::from(half.tail_count.max(1)) },
+            backs_off: backs_off(&gaps),
+            gaps,
+            are_probes,
+            bytes,
+        })
+    }
+
+    fn ending(&self, how: How, reset: Option<Reset>, words: &LastWords) -> Ending {
+        let signed_by = self.first_close().map(|(close, _)| close.by);
+        let since = |mark: Option<Mark>| match (words.end, mark) {
+            (Some(end), Some(mark)) => Some(end.at.since(mark.at)),
+            _ => None,
+        };
+        let (idle, payload_idle) = match how {
+            How::Open | How::Unanswered => (None, None),
+            How::Silence => words.unanswered.as_ref().map_or((None, None), |tail| {
+                let half = self.life.halves.of(tail.by);
+                let gap = |ns: i64| (ns >= 0).then_some(Gap::from_ns(ns));
+                (gap(half.tail_idle), gap(half.tail_payload_idle))
+            }),
+            How::Fin | How::Rst | How::Refused => {
+                (since(words.last_before_end), since(words.last_payload_before_end))
+            }
+        };
+        Ending {
+            how,
+            signed_by,
+            idle_before_ns: idle,
+            payload_idle_before_ns: payload_idle,
+            reset: reset.map(|reset| reset.summary),
+        }
+    }
+
+    fn last_words(
+        &self,
+        how: How,
+        reset: Option<Reset>,
+        unanswered: Option<Unanswered>,
+        capture_went_on: Gap,
+    ) -> LastWords {
+        let life = self.life;
+        let close = self.first_close().map(|(close, _)| close);
+        let end = match how {
+            How::Silence => unanswered.as_ref().map(|tail| tail.first),
+            How::Open | How::Unanswered => None,
+            How::Fin | How::Rst | How::Refused => close.map(|close| close.mark),
+        };
+        let last = close.map_or_else(|| life.halves.map(|half| half.last), |close| close.last);
+        let payload =
+            close.map_or_else(|| life.halves.map(|half| half.last_payload), |c| c.last_payload);
+        let newest = |pair: &BySide<Mark>| {
+            let (one, other) = (pair.client, pair.server);
+            set(if one.packet >= other.packet { one } else { other })
+        };
+        let opened = |packet: u64, at: Moment| (packet != 0).then_some(Mark { packet, at });
+        LastWords {
+            opened: BySide {
+                client: opened(life.opened.client, life.opened_at.client),
+                server: opened(life.opened.server, life.opened_at.server),
+            },
+            established: self.established(),
+            end,
+            last_packet: last.map(|mark| set(*mark)),
+            last_payload: payload.map(|mark| set(*mark)),
+            last_before_end: newest(&last),
+            last_payload_before_end: newest(&payload),
+            longest_silence: set(life.longest.1).map(|mark| (life.longest.0, mark)),
+            traffic_before_end: traffic(&payload, end.unwrap_or(life.last())),
+            reset,
+            more_resets: self.rare.map_or_else(BySide::default, |rare| rare.more_resets),
+            data_after_reset: self.rare.map_or_else(BySide::default, |rare| rare.data_after_reset),
+            unanswered,
+            keepalive: self.keepalive(),
+            window_closed_at_end: life.halves.map(|half| half.known.closed),
+            half_close: self.half_close(),
+            icmp: self.rare.map_or_else(Vec::new, |rare| rare.icmp.clone()),
+            size_loss: self.size_loss(),
+            said: self.rare.map_or_else(Vec::new, |rare| rare.said.clone()),
+            capture_went_on,
+        }
+    }
+
+    fn keepalive(&self) -> BySide<Keepalive> {
+        let of = |side: Side| {
+            let probing = self.rare.map(|rare| *rare.probing.of(side)).unwrap_or_default();
+            Keepalive {
+                probes: u64::from(self.life.halves.of(side).probes),
+                answered: probing.answered,
+                unanswered_at_end: probing.outstanding,
+                first_after: probing.first_after,
+                every: probing.every,
+                last: probing.last,
+            }
+        };
+        BySide { client: of(Side::Client), server: of(Side::Server) }
+    }
+
+    fn half_close(&self) -> Option<HalfClose> {
+        let rare = self.rare?;
+        let fin = rare.first_fin.as_ref()?;
+        let other_fin = *rare.fins.of(fin.by.peer());
+        Some(HalfClose {
+            by: fin.by,
+            fin: fin.mark,
+            payload_after: rare.payload_after_fin,
+            other_fin,
+        })
+    }
+
+    fn size_loss(&self) -> Option<SizeLoss> {
+        let rare = self.rare?;
+        [Side::Client, Side::Server].into_iter().find_map(|by| {
+            let stuck = rare.stuck.of(by).as_ref()?;
+            let through = u32::from(self.life.halves.of(by).largest_through);
+            let lost = stuck.sendings >= SENDINGS_SILENT && stuck.payload > through && through > 0;
+            lost.then_some(SizeLoss {
+                by,
+                largest_through: through,
+                smallest_lost: stuck.payload,
+                first: stuck.first,
+            })
+        })
+    }
+}
+
+fn traffic(payload: &BySide<Mark>, end: Mark) -> Traffic {
+    let lately = |mark: Mark| set(mark).is_some_and(|mark| end.at.since(mark.at) <= LATELY);
+    match (lately(payload.client), lately(payload.server)) {
+        (true, true) => Traffic::TwoWay,
+        (true, false) => Traffic::OneWay { from: Side::Client },
+        (false, true) => Traffic::OneWay { from: Side::Server },
+        (false, false) => Traffic::None,
+    }
+}
+
+/// A retransmission timer doubles (RFC 6298 §5.5): no gap is shorter than the one before by much,
+/// and most are about twice it.
+fn backs_off(gaps: &[Gap]) -> bool {
+    let ratios: Vec<f64> = gaps
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [one, next] if one.ns() > 0 => Some(next.ns() as f64 / one.ns() as f64),
+            _ => None,
+        })
+        .collect();
+    let doubles = ratios.iter().filter(|ratio| (1.5..=2.6).contains(*ratio)).count();
+    !ratios.is_empty() && ratios.iter().all(|ratio| *ratio > 0.7) && doubles * 2 >= ratios.len()
+}
+
+fn names(bits: u64, files: &[String]) -> Vec<String> {
+    let seen = files.iter().enumerate().filter(|(at, _)| bits >> at.min(&63) & 1 == 1);
+    seen.map(|(_, name)| name.clone()).collect()
+}
