@@ -21,6 +21,8 @@ pub struct Args {
 pub enum Command {
     /// Argue from evidence: which timer on which hop ends these connections
     Diagnose(Diagnose),
+    /// List every TCP connection in a capture and how it ended
+    Flows(Flows),
     /// Look into the catalogue of timers known to end connections
     Clocks(Clocks),
 }
@@ -47,6 +49,26 @@ pub struct Diagnose {
     /// Print the first screen only
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `hopclock flows`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock flows client.pcap
+  hopclock flows --format jsonl ring.pcap.1.gz ring.pcap.2.gz
+  tcpdump -i any -w - tcp | hopclock flows -
+
+Several captures are read as one, in order of time; packet numbers then run on over all of them.")]
+pub struct Flows {
+    /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Print times in UTC instead of the zone of this machine
+    #[arg(long)]
+    pub utc: bool,
 }
 
 /// `hopclock clocks`.

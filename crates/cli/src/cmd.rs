@@ -2,6 +2,7 @@
 
 mod clocks;
 mod diagnose;
+mod flows;
 
 use crate::args::Command;
 use crate::exit::{Exit, Trouble};
@@ -10,6 +11,7 @@ use crate::exit::{Exit, Trouble};
 pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
     match command {
         Command::Diagnose(typed) => diagnose::carry_out(&typed),
+        Command::Flows(typed) => flows::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
     }
 }

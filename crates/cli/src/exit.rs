@@ -18,6 +18,8 @@ pub enum Exit {
 /// Why a command could not do its work: one sentence, and what might help.
 #[derive(Debug)]
 pub enum Trouble {
+    /// The command line asks for something that makes no sense.
+    Usage(String),
     /// No input could be used.
     NoInput {
         /// One sentence a file, or one for all.
@@ -48,6 +50,10 @@ pub fn code(outcome: Result<Exit, Trouble>) -> ExitCode {
         Err(Trouble::Output(error)) => {
             eprintln!("hopclock: cannot write the answer: {error}");
             ExitCode::from(3)
+        }
+        Err(Trouble::Usage(why)) => {
+            eprintln!("hopclock: {why}");
+            ExitCode::from(2)
         }
         Err(Trouble::Broken(why)) => {
             eprintln!("hopclock: this build is broken, please report it: {why}");

@@ -2,6 +2,7 @@
 //!
 //! What is not understood is named, with its reason, and the rest is still used.
 
+pub mod captures;
 pub mod folder;
 pub mod kind;
 pub mod manifest;

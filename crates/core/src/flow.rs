@@ -6,6 +6,7 @@
 mod again;
 mod half;
 mod life;
+mod numbering;
 mod reader;
 mod record;
 mod reset;
@@ -13,6 +14,7 @@ mod table;
 mod tell;
 
 pub use crate::wire::IcmpKind;
+pub use numbering::Numbering;
 pub use reader::{CaptureReader, CaptureReading, Observer, Tally};
 pub use record::{
     Answers, BySide, Ending, Finished, FlowRecord, HalfClose, How, IcmpNote, Keepalive, KnownBy,

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clocks;
+pub mod flows;
 pub mod json;
 pub mod markdown;
 mod page;

@@ -85,6 +85,24 @@ pub enum How {
     Unanswered,
 }
 
+impl How {
+    /// Every way, in the contract's order.
+    pub const ALL: [How; 6] =
+        [Self::Fin, Self::Rst, Self::Silence, Self::Open, Self::Refused, Self::Unanswered];
+
+    /// As the contract spells it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::Silence => "silence",
+            Self::Open => "open",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
 /// The first RST or FIN of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Signature {

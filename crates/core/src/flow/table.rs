@@ -2,7 +2,7 @@
 
 use super::again::Sightings;
 use super::life::{End, Life, NOTES_MAX};
-use super::{Finished, IcmpNote, Mark, tell};
+use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
 use crate::time::Moment;
 use crate::wire::{IcmpError, Segment};
@@ -174,6 +174,19 @@ impl Table {
                 icmp.push(note);
             }
         }
+    }
+
+    /// How many connections ended in which way, the most frequent first.
+    pub fn endings(&self) -> Vec<(How, u64)> {
+        let mut counts = How::ALL.map(|how| (how, 0));
+        for life in &self.lives {
+            let how = tell::how(life);
+            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == how) {
+                *count += 1;
+            }
+        }
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// Every connection told, in order of first packet, one at a time.

@@ -30,6 +30,12 @@ pub(super) fn finished(life: &Life, files: &[String], span: Option<(Moment, Mome
     Finished { record: teller.record(files, ending), last_words }
 }
 
+/// How a connection ended, and no more.
+pub(super) fn how(life: &Life) -> How {
+    let teller = Teller { life, rare: life.rare.as_deref() };
+    teller.how(teller.unanswered().as_ref())
+}
+
 struct Teller<'l> {
     life: &'l Life,
     rare: Option<&'l Rare>,
