@@ -76,6 +76,8 @@ pub struct Story {
     /// The dice's seed.
     #[serde(default)]
     pub seed: u64,
+    /// Only so many bytes of each frame are kept in a capture.
+    pub snaplen: Option<usize>,
     /// The opener.
     pub client: EndPoint,
     /// The other end.
@@ -117,7 +119,8 @@ impl Story {
         let comment = format!("made, not recorded: {}", self.story);
         let mut writer = Writer::new(LinkType(ETHERNET), &comment, MADE_BY);
         for told in self.tell()? {
-            writer.packet(told.at, &told.frame);
+            let kept = told.frame.get(..self.snaplen.unwrap_or(usize::MAX)).unwrap_or(&told.frame);
+            writer.cut_packet(told.at, kept, told.frame.len() as u32);
         }
         Ok(writer.finish())
     }

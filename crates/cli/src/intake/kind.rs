@@ -158,10 +158,15 @@ fn of_lines(text: &str, modified: Option<Moment>) -> Kind {
     if log.stamped * 10 >= (lines.len() as u64) * 4 && log.stamped > 0 {
         return Kind::Log;
     }
-    if notes::read(text) != notes::Notes::default() {
+    let told = notes::read(text);
+    if !told.documented.is_empty() || (!told.incidents.is_empty() && log.events.len() <= 1) {
         return Kind::Notes;
     }
-    if log.stamped > 0 { Kind::Log } else { Kind::Text }
+    match (log.stamped > 0, told == notes::Notes::default()) {
+        (true, _) => Kind::Log,
+        (false, false) => Kind::Notes,
+        (false, true) => Kind::Text,
+    }
 }
 
 #[cfg(test)]

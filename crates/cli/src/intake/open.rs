@@ -22,6 +22,18 @@ pub enum Packing {
     Xz,
 }
 
+impl Packing {
+    /// The format's name; `None` when nothing was packed.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Packing::Plain => None,
+            Packing::Gzip => Some("gzip"),
+            Packing::Zstd => Some("zstd"),
+            Packing::Xz => Some("xz"),
+        }
+    }
+}
+
 /// An input ready to be read.
 pub struct Opened {
     /// The unpacked bytes.

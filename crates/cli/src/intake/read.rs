@@ -38,11 +38,15 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
     if kind == Kind::Manifest {
         return;
     }
+    let packing = opened.packing;
     let header = match kind {
         Kind::Capture => Header::default(),
         _ => Header::find(&String::from_utf8_lossy(&head)).unwrap_or_default(),
     };
     let mut outcome = read(kind, file, head, opened);
+    if let Some(word) = packing.word() {
+        outcome.input.notes.push(format!("unpacked from {word}"));
+    }
     let made = header.made.as_ref().or(file.said.made.as_ref());
     if let Some(made) = made {
         outcome.input.notes.insert(0, format!("made, not recorded: {made}"));

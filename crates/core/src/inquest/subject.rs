@@ -17,8 +17,8 @@ pub struct LogPart<'a> {
     pub source: &'a Source,
     /// The log.
     pub reading: &'a LogReading,
-    /// Its series.
-    pub series: &'a LogSeries,
+    /// Its series; `None` when the log tells of incidents and of no connection's end.
+    pub series: Option<&'a LogSeries>,
 }
 
 impl<'a> LogPart<'a> {
@@ -29,7 +29,19 @@ impl<'a> LogPart<'a> {
 
     /// Lives that ended, each with its ending line.
     pub fn ended(&self) -> impl Iterator<Item = (&'a Life, &'a Event)> + '_ {
-        self.series.lives.iter().filter_map(|l| Some((l, self.event(l.end)?)))
+        let lives: &[Life] = self.series.map_or(&[], |s| &s.lives);
+        lives.iter().filter_map(|l| Some((l, self.event(l.end)?)))
+    }
+
+    /// The words of an ending line and of the further lines about the same end.
+    pub fn words_of(&self, life: &Life, end: &'a Event) -> Vec<&'static str> {
+        let further = life.also.iter().filter_map(|i| self.event(Some(*i)));
+        std::iter::once(end).chain(further).flat_map(|e| e.words.iter().copied()).collect()
+    }
+
+    /// Lines that tell of something that happened, or say why by name.
+    pub fn incidents(&self) -> impl Iterator<Item = &'a Event> + '_ {
+        self.reading.events.iter().filter(|e| e.act == Act::Incident)
     }
 
     /// The usual time between two lines of traffic: a silence shorter than about twice this is none
@@ -98,11 +110,15 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
     let mut logs: Vec<LogPart<'_>> = Vec::new();
     for (source, reading) in facts.logs() {
         for series in &reading.series {
-            logs.push(LogPart { source, reading, series });
+            logs.push(LogPart { source, reading, series: Some(series) });
         }
     }
     logs.retain(|l| l.ended().next().is_some());
     logs.sort_by_key(|l| std::cmp::Reverse(l.ended().count()));
+    if logs.is_empty() {
+        let whole = facts.logs().map(|(source, reading)| LogPart { source, reading, series: None });
+        logs.extend(whole.filter(|l| l.incidents().next().is_some()));
+    }
     logs.truncate(SUBJECTS_MAX);
     let clusters = clusters(facts);
     if logs.is_empty() {
@@ -116,11 +132,12 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
     logs.into_iter()
         .map(|log| {
             let flows = belonging(&log, &clusters, alone);
-            let what = match (log.series.what.as_str(), flows.first()) {
+            let what = match (log.series, flows.first()) {
                 (_, Some(f)) => {
                     format!("{} -> {}", f.flow.record.client.ip(), f.flow.record.server)
                 }
-                (what, None) => what.to_owned(),
+                (Some(series), None) => series.what.clone(),
+                (None, None) => log.source.file.clone(),
             };
             subject(what, Some(log), flows)
         })

@@ -6,7 +6,7 @@ use super::super::subject::{LogPart, Subject, middle};
 use super::packets::busy_or_idle;
 use crate::log::{Act, Event};
 use crate::time::Gap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that tell in which way an end reached the program: value of `last-words`, and the phrasebook's ids.
 const LAST_WORDS: [(&str, &[&str]); 6] = [
@@ -64,10 +64,11 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
 
 fn last_words(log: &LogPart<'_>) -> Option<Evidence> {
     let mut by_value: BTreeMap<&'static str, Vec<&Event>> = BTreeMap::new();
-    for (_, end) in log.ended() {
+    for (life, end) in log.ended() {
+        let words = log.words_of(life, end);
         let value = LAST_WORDS
             .iter()
-            .find(|(_, ids)| end.words.iter().any(|w| ids.contains(w)))
+            .find(|(_, ids)| words.iter().any(|w| ids.contains(w)))
             .map(|(value, _)| *value);
         if let Some(value) = value {
             by_value.entry(value).or_default().push(end);
@@ -136,8 +137,7 @@ fn together(log: &LogPart<'_>) -> Option<Evidence> {
         ends.sort_by_key(|(e, _)| e.at);
         ends
     };
-    let named: std::collections::BTreeSet<&str> =
-        ends.iter().filter_map(|(e, _)| e.who.as_deref()).collect();
+    let named: BTreeSet<&str> = ends.iter().filter_map(|(e, _)| e.who.as_deref()).collect();
     if named.len() < 3 || ends.len() < 3 {
         return None;
     }
@@ -168,23 +168,32 @@ fn together(log: &LogPart<'_>) -> Option<Evidence> {
     Some(Evidence::table("together", value, says, vec![cite]).on(log.source.host.as_ref()))
 }
 
-/// Words by name near the ends: on an ending line, or on a line of its own up to two minutes before one.
+/// Words by name near the ends: on an ending line or a further line about the same end, or on a line of its
+/// own up to two minutes before one. A log without ends speaks for itself.
 fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let Some(log) = &subject.log else { return Vec::new() };
     let ends: Vec<&Event> = log.ended().map(|(_, e)| e).collect();
+    let own: BTreeSet<u64> = log
+        .ended()
+        .flat_map(|(life, end)| {
+            let further = life.also.iter().filter_map(|i| log.event(Some(*i)));
+            further.map(|e| e.line).chain([end.line]).collect::<Vec<_>>()
+        })
+        .collect();
     let near = |e: &Event| {
         let window = Gap::from_secs(120);
-        ends.iter().any(|end| {
-            let before = end.at.since(e.at);
-            before >= Gap::from_secs(-2) && before <= window
-        })
+        ends.is_empty()
+            || ends.iter().any(|end| {
+                let before = end.at.since(e.at);
+                before >= Gap::from_secs(-2) && before <= window
+            })
     };
     let mut by_word: BTreeMap<&'static str, Vec<(&str, &Event)>> = BTreeMap::new();
     for (source, reading) in facts.logs() {
-        let own = source.file == log.source.file;
+        let same = source.file == log.source.file;
         for event in &reading.events {
             let counts = match event.act {
-                Act::Ended => own && ends.iter().any(|e| e.line == event.line),
+                Act::Ended => same && own.contains(&event.line),
                 Act::Incident | Act::Opened => near(event),
                 Act::Alive => false,
             };
