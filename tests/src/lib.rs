@@ -1,2 +1,68 @@
-//! Helpers shared by the tests of this package.
+//! Helpers shared by the tests of this package: where things are, what is skipped, how the built
+//! binary is run, how a document is held against its schema.
+//!
+//! Nothing here judges hopclock: the tests do. What fails here is the surroundings (no cargo, no
+//! schema of that name), and it fails by panicking, since only tests call it.
+#![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
+
+pub mod command;
 pub mod examples;
+pub mod schema;
+
+use std::env;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+pub fn repo() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Tells that `test` is skipped and why; panics instead when `HOPCLOCK_NO_SKIP` is 1.
+///
+/// Written past the test harness's capture, so that the line is seen though the test passes.
+pub fn skip(test: &str, why: &str) {
+    if env::var_os("HOPCLOCK_NO_SKIP").is_some_and(|v| v == "1") {
+        panic!("skipped: {test}: {why}; HOPCLOCK_NO_SKIP forbids it");
+    }
+    // A closed standard error is no reason to fail a test that passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
+/// The folder of material kept outside the repository, from `HOPCLOCK_MATERIAL` (a relative path
+/// counts from the repository's root); `None`, told by [`skip`], when that is not set.
+///
+/// Set to something that is not a folder it panics: that is a mistake, not a choice.
+pub fn material(test: &str) -> Option<PathBuf> {
+    let Some(set) = env::var_os("HOPCLOCK_MATERIAL").filter(|v| !v.is_empty()) else {
+        skip(test, "HOPCLOCK_MATERIAL is not set");
+        return None;
+    };
+    let folder = repo().join(&set);
+    assert!(folder.is_dir(), "HOPCLOCK_MATERIAL is {set:?}, and that is not a folder");
+    Some(folder)
+}
+
+/// Where a program that serves as an oracle is; `None`, told by [`skip`], when it is not here.
+pub fn tool(test: &str, name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        // A plain user's PATH often lacks these, and `ip`, `nft` and `conntrack` live there.
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file());
+    if found.is_none() {
+        skip(test, &format!("{name} is not installed"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_the_folder_with_the_lock_file() {
+        assert!(repo().join("Cargo.lock").is_file());
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hopclock_core::log::{Act, LogReader, LogReading, Options};
 
-use crate::material;
+use hopclock_tests::material;
 
 /// Reads one log file as the command line would.
 fn read(path: &Path) -> LogReading {
@@ -45,7 +45,7 @@ fn row(name: &str, r: &LogReading) -> String {
 
 #[test]
 fn the_table_of_cases() {
-    let Some(folder) = material::folder("the_table_of_cases") else { return };
+    let Some(folder) = material("the_table_of_cases") else { return };
     let mut names: Vec<_> = std::fs::read_dir(folder.join("cases"))
         .expect("cases")
         .filter_map(|e| e.ok().map(|e| e.path()))

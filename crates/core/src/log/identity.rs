@@ -289,8 +289,8 @@ mod tests {
             ),
             ("disconnected from 192.0.2.1:22 after 5s", "peer=192.0.2.1:22"),
             (
-                "read tcp 10.0.0.4:40100->52.1.2.3:443: read",
-                "tuple=10.0.0.4:40100 -> 52.1.2.3:443 | address=10.0.0.4:40100 | peer=52.1.2.3:443",
+                "read tcp 10.0.0.4:40100->198.51.100.3:443: read",
+                "tuple=10.0.0.4:40100 -> 198.51.100.3:443 | address=10.0.0.4:40100 | peer=198.51.100.3:443",
             ),
             ("[cdn path] ws close", "label=cdn path"),
             ("Client user01 already connected, closing old connection.", "client=user01"),

@@ -85,7 +85,7 @@ fn a_schedule_with_visible_jitter_is_a_schedule() {
 }
 
 #[test]
-fn deaths_at_random_have_no_clock() {
+fn endings_at_random_have_no_clock() {
     let mut dice = Dice(11);
     let mut t = 0.0;
     let times: Vec<f64> = (0..40)

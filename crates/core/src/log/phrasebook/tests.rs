@@ -41,11 +41,15 @@ fn lines_of_known_software() {
     let rows = [
         ("INFO reconnecting upstream: unexpected EOF", Says::Ended, "reconnecting eof"),
         (
-            "read tcp 10.0.0.4:40100->52.1.2.3:443: read: connection timed out",
+            "read tcp 10.0.0.4:40100->198.51.100.3:443: read: connection timed out",
             Says::Ended,
             "timed-out",
         ),
-        ("dial tcp 52.1.2.3:443: connect: connection timed out", Says::Attempt, "connect-timeout"),
+        (
+            "dial tcp 198.51.100.3:443: connect: connection timed out",
+            Says::Attempt,
+            "connect-timeout",
+        ),
         ("upload: write: connection reset by peer", Says::Ended, "reset"),
         ("Client user01 already connected, closing old connection.", Says::Ended, "takeover"),
         ("nf_conntrack: table full, dropping packet", Says::Incident, "table-full"),
