@@ -73,7 +73,7 @@ impl Variant {
 
 /// Every made file of every folder, READMEs apart: those are written by hand.
 pub fn all() -> Files {
-    Variant::ALL.into_iter().flat_map(|v| files(v)).collect()
+    Variant::ALL.into_iter().flat_map(files).collect()
 }
 
 /// The made files of one folder.
