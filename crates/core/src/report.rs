@@ -135,6 +135,8 @@ pub struct ClockEntry {
 pub struct Hypothesis {
     /// Id of the cause; `unknown` is "something not on the list".
     pub cause: String,
+    /// In words.
+    pub means: String,
     /// Its best fitting clock among those in evidence.
     pub clock: Option<ClockEntry>,
     /// 0 to 1.
@@ -358,6 +360,7 @@ fn hypothesis(law: &Law, finding: &Finding, weighed: &Weighed) -> Option<Hypothe
     }
     Some(Hypothesis {
         cause: cause.id.clone(),
+        means: cause.means.clone(),
         clock,
         probability: ten_thousandths(weighed.probability),
         speaks_for,
@@ -365,7 +368,10 @@ fn hypothesis(law: &Law, finding: &Finding, weighed: &Weighed) -> Option<Hypothe
         ruled_out: weighed
             .clocks
             .iter()
-            .filter_map(|c| c.fit.as_ref()?.ruled_out.clone())
+            .filter_map(|c| {
+                let setting = &finding.gathered.clocks.get(c.seen?)?.setting;
+                Some(format!("{setting}: {}", c.fit.as_ref()?.ruled_out.as_ref()?))
+            })
             .collect(),
     })
 }

@@ -75,11 +75,13 @@ fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result
     list(finding, page, out)?;
     writeln!(out)?;
     summary(finding, page, out)?;
-    if let Some(step) = finding.next_evidence.first() {
-        writeln!(out)?;
-        let first = format!("  To settle it, on the {}: ", role(step.on));
-        page.wrap(out, (&first, first.len()), 4, &step.why)?;
-        writeln!(out, "    {}", page.label(Label::Number, &step.run))?;
+    if finding.outcome != Outcome::Named && !finding.next_evidence.is_empty() {
+        writeln!(out, "\n  {}", page.label(Label::Heading, "To settle it:"))?;
+        for step in finding.next_evidence.iter().take(2) {
+            let first = format!("  on the {}: ", role(step.on));
+            page.wrap(out, (&first, first.len()), 4, &step.why)?;
+            writeln!(out, "    {}", page.label(Label::Number, &step.run))?;
+        }
     }
     Ok(())
 }
@@ -109,13 +111,8 @@ fn list(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<(
     for hypothesis in &listed {
         held += hypothesis.probability;
         let percent = format!("{:3.0} %", 100.0 * hypothesis.probability);
-        let name = words(&hypothesis.cause);
-        let first = format!("  {}  {name}", page.label(Label::Number, &percent));
-        let clock = match &hypothesis.clock {
-            Some(c) => format!(" ({} = {} s)", c.setting, c.seconds),
-            None => String::new(),
-        };
-        page.wrap(out, (&first, 9 + name.chars().count()), 9, &clock)?;
+        let first = format!("  {}  ", page.label(Label::Number, &percent));
+        page.wrap(out, (&first, 9), 9, &line(hypothesis))?;
     }
     let rest = (1.0 - held).max(0.0);
     writeln!(
@@ -125,9 +122,16 @@ fn list(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<(
     )
 }
 
-/// A cause's id, and for the one that is none, what it is.
-fn words(cause: &str) -> &str {
-    if cause == "unknown" { "something that is not on the list" } else { cause }
+/// A cause in one sentence, with its clock where one in evidence fits.
+fn line(hypothesis: &Hypothesis) -> String {
+    if hypothesis.cause == "unknown" {
+        return hypothesis.means.clone();
+    }
+    let clock = match &hypothesis.clock {
+        Some(c) => format!(" ({} = {} s)", c.setting, c.seconds),
+        None => String::new(),
+    };
+    format!("{}: {}{clock}", hypothesis.cause, hypothesis.means)
 }
 
 fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {

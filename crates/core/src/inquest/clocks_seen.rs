@@ -142,7 +142,7 @@ fn keepalive_give_up(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Ev
             clock: catalogue.by_id("linux-tcp-keepalive-give-up").cloned(),
             keeper: whose(source),
             owner: Owner::Kernel,
-            setting: "net.ipv4.tcp_keepalive_time + intvl × probes".to_owned(),
+            setting: "TCP keepalive (time + interval × probes)".to_owned(),
             seconds,
             anchor: Anchor::Probe,
             reading: Reading::Hint,

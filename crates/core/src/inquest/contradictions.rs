@@ -199,12 +199,8 @@ fn drift_proves_nothing(view: &View<'_>) -> Option<Contradiction> {
 /// A remaining time that no connection of this age can have under the box's own timeout.
 fn impossible_remainder(view: &View<'_>) -> Option<Contradiction> {
     let (clock, read) = view.established()?;
-    let entry = view.seen("box-entry", &["running-down"])?;
-    let age = view.period()?;
-    let since = entry.seconds?;
-    if clock.reading != Reading::Direct || since <= age * 1.05 {
-        return None;
-    }
+    let entry = view.context("impossible-remainder")?;
+    let (age, since) = (view.period()?, entry.seconds?);
     let says = format!(
         "Under a timeout of {} s the printed entry had seen no packet for {} s, longer than any of these connections \
          lives ({} s): the line and the setting are not of one box, or not of one time",

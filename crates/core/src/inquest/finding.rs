@@ -223,7 +223,7 @@ impl Finding {
             let evidence = clock.evidence.and_then(|i| self.gathered.evidence.get(i));
             if let (Some(why), Some(evidence)) = (why, evidence) {
                 let what =
-                    format!("{}, {} s ({})", clock.setting, number(clock.seconds), clock.keeper);
+                    format!("{} = {} s ({})", clock.setting, number(clock.seconds), clock.keeper);
                 found.push(RedHerring { what, why, evidence: evidence.id.clone() });
             }
         }

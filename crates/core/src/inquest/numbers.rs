@@ -43,7 +43,7 @@ const DIRECT_FITS: f64 = 0.85;
 const DIRECT_MISSES: f64 = 0.004;
 /// A value read on another host: how often the box in question is tuned the same. Argued: hosts of one
 /// owner share a baseline more often than not, boxes of different make do not; span 3.
-const HINT_FITS: f64 = 0.3;
+const HINT_FITS: f64 = 0.2;
 /// How often a timer that somebody set is a round number of seconds, minutes, hours or days. Argued; span 3.
 const ROUND: f64 = 0.05;
 const NOT_ROUND: f64 = 0.004;
@@ -91,6 +91,10 @@ pub fn fit(
         Measures::None if cause.id == super::causes::UNKNOWN => Some(Fit::open(UNLISTED)),
         Measures::None => Some(Fit::open(if measured.periodic { NO_CLOCK } else { 1.0 })),
         Measures::Day => Some(Fit::open(day(any.mid))),
+        Measures::Loop => {
+            let round = is_round(any.mid * 0.99, any.mid * 1.001, any.mid);
+            Some(Fit::open(if round { ROUND } else { NOT_ROUND }))
+        }
         Measures::Lifetime | Measures::Refresh => {
             let Some(lifetime) = measured.lifetime else { return Some(Fit::open(NO_CLOCK)) };
             Some(against(cause, candidate, window(lifetime, measured), lifetime, catalogue))
@@ -131,12 +135,12 @@ fn against(
     };
     let fits = low <= seen.seconds && seen.seconds <= high;
     let ruled_out = (!fits).then(|| {
-        let (setting, own, saw) = (&seen.setting, number(seen.seconds), number(measured.mid));
+        let (own, saw) = (number(seen.seconds), number(measured.mid));
         match cause.measures {
             Measures::Detection => {
-                format!("{setting} needs {own} s without an answer; {saw} s passed")
+                format!("it needs {own} s without an answer; at most {saw} s passed")
             }
-            _ => format!("{setting} of {own} s does not give {saw} s"),
+            _ => format!("{own} s is not {saw} s"),
         }
     });
     outright(seen, fits, ruled_out, share(cause, low, high, measured.mid, catalogue))
@@ -161,20 +165,11 @@ fn silent(
     };
     let Candidate::Seen(seen) = candidate else { return Fit::open(base) };
     let fits = low <= seen.seconds && seen.seconds <= high;
+    let (own, longest) = (number(seen.seconds), number(silence.high));
     let why = if seen.seconds > high {
-        format!(
-            "{} needs {} s of silence; the longest before an end was {} s",
-            seen.setting,
-            number(seen.seconds),
-            number(silence.mid)
-        )
+        format!("it needs {own} s of silence; the longest before an end was {longest} s")
     } else {
-        format!(
-            "{} would have closed after {} s, not after {} s",
-            seen.setting,
-            number(seen.seconds),
-            number(silence.mid)
-        )
+        format!("it would have closed after {own} s, not after {} s", number(silence.mid))
     };
     outright(seen, fits, (!fits).then_some(why), base)
 }
@@ -250,14 +245,18 @@ pub fn belongs(cause: &Cause, seen: &SeenClock) -> bool {
     })
 }
 
-/// Seconds as a person writes them: no fraction where there is none.
+/// Seconds as a person writes them: no fraction where there is none, three digits where it is short.
 pub fn number(seconds: f64) -> String {
-    if (seconds - seconds.round()).abs() < 0.05 || seconds >= 1000.0 {
+    if seconds >= 1000.0 || (seconds >= 10.0 && (seconds - seconds.round()).abs() < 0.05) {
         format!("{seconds:.0}")
     } else if seconds >= 10.0 {
         format!("{seconds:.1}")
-    } else {
+    } else if seconds == seconds.round() {
+        format!("{seconds:.0}")
+    } else if seconds >= 0.1 {
         format!("{seconds:.2}")
+    } else {
+        format!("{seconds:.3}")
     }
 }
 

@@ -25,10 +25,11 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]
             other.push((source, entry));
         }
     }
+    let age = subject.measured.lifetime.map(|l| l.high);
     if own.is_empty() {
         return other.first().map(|(s, e)| another(s, e)).into_iter().collect();
     }
-    own.iter().take(4).flat_map(|(s, e)| entry_says(s, e, clocks, ends.is_empty())).collect()
+    own.iter().take(4).flat_map(|(s, e)| entry_says(s, e, clocks, (ends.is_empty(), age))).collect()
 }
 
 /// Whether an entry is the connection's: by the addresses before translation or after it.
@@ -70,7 +71,7 @@ fn entry_says(
     source: &Source,
     entry: &Entry,
     clocks: &[SeenClock],
-    guessed: bool,
+    (guessed, age): (bool, Option<f64>),
 ) -> Vec<Evidence> {
     let mut found = Vec::new();
     let cites = || vec![Cite::lines(&source.file, [entry.line])];
@@ -111,6 +112,15 @@ fn entry_says(
             own(Evidence::table("box-entry", "just-refreshed", says, cites()))
                 .weaker(strength * if direct { 1.0 } else { 0.8 }),
         );
+    } else if age.is_some_and(|age| since > age * 1.05) {
+        // No connection can have been silent for longer than it lives: the line and the setting are not of
+        // one box, or not of one time. It says nothing of this entry.
+        let says = format!(
+            "{}: {remaining:.0} of {timeout:.0} s remain on the entry, as if no packet had come for {since:.0} s",
+            whose(source)
+        );
+        let piece = Evidence::new(Weighs::Context("impossible-remainder"), says, cites());
+        found.push(own(piece).of_seconds(since));
     } else if since > FRESH_S && direct {
         let says = format!(
             "{}: {remaining:.0} of {timeout:.0} s remain on the entry: nothing refreshed it for {since:.0} s",
