@@ -5,4 +5,5 @@
 
 mod commands;
 mod logs;
+mod schemas;
 mod tidy;
