@@ -79,6 +79,19 @@ impl FlowPart<'_> {
         seen.then(|| end.at.since(self.flow.record.first_ns).secs_f64())
     }
 
+    /// Silence before the exchange that ended it, in seconds. A reset that answers the first packet after an
+    /// hour of silence comes a round trip after that packet; the hour is what a timer saw.
+    pub fn silence_s(&self) -> Option<f64> {
+        let own = self.flow.record.ending.idle_before_ns?.secs_f64();
+        let end = self.flow.last_words.end?.at;
+        let broken = self.flow.last_words.longest_silence.and_then(|(gap, mark)| {
+            let (gap, since) = (gap.secs_f64(), end.since(mark.at).secs_f64());
+            // The last exchange: some round trips, and far less than the silence before it.
+            ((0.0..=5.0).contains(&since) && since < gap / 2.0).then_some(gap)
+        });
+        Some(broken.map_or(own, |gap| gap.max(own)))
+    }
+
     /// Whether this end asks for an explanation.
     pub fn ended(&self) -> bool {
         matches!(self.flow.record.ending.how, How::Rst | How::Fin | How::Silence)
@@ -254,11 +267,8 @@ fn measure(
             high: r.rhythm.high_s.unwrap_or(mid),
         })
     });
-    let by_flow: Vec<f64> = flows
-        .iter()
-        .filter(|f| f.ended())
-        .filter_map(|f| f.flow.record.ending.idle_before_ns.map(Gap::secs_f64))
-        .collect();
+    let by_flow: Vec<f64> =
+        flows.iter().filter(|f| f.ended()).filter_map(FlowPart::silence_s).collect();
     let silence = range(by_flow).or_else(|| log.and_then(log_silence));
     let waited: Vec<f64> = flows
         .iter()

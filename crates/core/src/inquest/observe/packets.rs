@@ -156,14 +156,14 @@ const IDLE_SHARE: f64 = 0.35;
 fn activity(ended: &[&FlowPart<'_>], subject: &Subject<'_>) -> Option<Evidence> {
     let period = subject.measured.lifetime.map(|l| l.mid);
     let (value, flows) = majority(ended, |f| {
-        let silence = f.flow.record.ending.idle_before_ns?.secs_f64();
+        let silence = f.silence_s()?;
         let seen = f.flow.last_words.end?.at.since(f.flow.record.first_ns).secs_f64();
         let life = f.age_s().or(period).unwrap_or(seen).max(seen).max(1e-3);
         busy_or_idle(silence, life)
     })?;
     let first = flows.first()?;
     let words = &first.flow.last_words;
-    let silence = first.flow.record.ending.idle_before_ns?.secs_f64();
+    let silence = first.silence_s()?;
     let longest = words.longest_silence.map_or(silence, |(gap, _)| gap.secs_f64());
     let says = match value {
         "busy" => format!(
