@@ -12,6 +12,7 @@ mod data;
 mod models;
 mod power;
 mod prior;
+mod search;
 mod spread;
 mod verdict;
 

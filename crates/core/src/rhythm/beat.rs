@@ -4,7 +4,7 @@
 //! the open, a loop and a schedule is only where the noise goes. Gaussian in the period, so the
 //! period's prior can be laid over afterwards.
 
-use super::prior::ln_normal;
+use super::prior::{bell_between, ln_normal};
 
 /// Where a cycle's noise goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) struct Fit {
     pub(super) period: f64,
     /// Its variance.
     pub(super) var: f64,
+    /// The last tick, and its variance.
+    pub(super) last: (f64, f64),
     /// Number of ticks.
     pub(super) ticks: usize,
     /// What each end was, by index; filled only on request.
@@ -139,7 +141,7 @@ pub(super) fn run(times: &Times<'_>, set: &Setup, keep: bool) -> Option<Fit> {
     }
     let (ln_mass, period, var) = flatten(&st, ln_z, set.period);
     let ticks = tally.ticks as usize;
-    Some(Fit { ln_mass, period, var, ticks, parts })
+    Some(Fit { ln_mass, period, var, last: (st.x, st.xx), ticks, parts })
 }
 
 /// Takes the search's own bell out again: what is left is the likelihood as a function of the
@@ -178,6 +180,19 @@ impl State {
         ((end - self.x) / self.c.max(1e-9)).round().clamp(1.0, 1e6)
     }
 
+    /// Logarithm of the density of a stamp at `residual`: the share of the true time's bell that the
+    /// stamp's step holds. A bell for the rounding itself would favour clocks that wander, because
+    /// rounding repeats itself from tick to tick and a wandering clock can follow it.
+    fn ln_seen(residual: f64, var: f64, rounding: f64) -> f64 {
+        let (step, own) = ((12.0 * rounding).sqrt(), var - rounding);
+        if own > 4.0 * step * step {
+            return ln_normal(residual, var);
+        }
+        let (half, sd) = (step / 2.0, own.max(1e-18).sqrt());
+        let inside = bell_between((residual - half) / sd, (residual + half) / sd);
+        (inside / step).max(1e-300).ln()
+    }
+
     /// Takes an end in as a tick.
     fn update(self, residual: f64, var: f64) -> State {
         let (gx, gc) = (self.xx / var, self.xc / var);
@@ -200,7 +215,7 @@ fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &He
     let (then, var) = st.ahead(k, h);
     let residual = h.end - then.x;
     let ln_k = (1.0 - miss).ln() + (k - 1.0) * miss.ln();
-    let ln_tick = (1.0 - odd).ln() + ln_k + ln_normal(residual, var);
+    let ln_tick = (1.0 - odd).ln() + ln_k + State::ln_seen(residual, var, set.rounding);
     let ln_odd = odd.ln() + ln_stranger(h.end - h.from, set.period.0);
     let ln_hour = hour_shift(set, ln_k, residual, var);
     let top = ln_tick.max(ln_odd).max(ln_hour);

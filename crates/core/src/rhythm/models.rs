@@ -8,6 +8,7 @@ use super::beat::{self, Fit, Kind, Setup, Times};
 use super::bursts::Bursts;
 use super::data::Data;
 use super::prior::{self, Extra, ln_sum};
+use super::search::{self, Fits, Search, candidates};
 use super::spread;
 use crate::terms::Anchor;
 
@@ -25,7 +26,7 @@ pub(super) struct Score {
     pub(super) prior: f64,
     /// Logarithm of the evidence.
     pub(super) ln: f64,
-    /// Logarithm of the best likelihood any of its parameters gives; minus infinity where unused.
+    /// Logarithm of the best likelihood any plausible parameters give; minus infinity where unused.
     pub(super) ln_peak: f64,
     /// Posterior of the period: (weight, mean, variance); weights sum to one. Empty: no period.
     pub(super) periods: Vec<(f64, f64, f64)>,
@@ -33,98 +34,25 @@ pub(super) struct Score {
     pub(super) setup: Option<Setup>,
 }
 
-/// What the fits of one kind of clock gave.
-struct Fits {
-    /// Logarithm of the scatter's weight, the setting, the fit.
-    all: Vec<(f64, Setup, Fit)>,
-}
-
-/// Where to look for a period: (centre, half width) of the densest clusters of ages, the sharpest
-/// first. Rather one too many than one too few.
-fn candidates(ages: &[f64]) -> Vec<(f64, f64)> {
-    let mut sorted: Vec<f64> = ages.iter().copied().filter(|a| *a > 0.0).collect();
-    sorted.sort_by(f64::total_cmp);
-    let mut found: Vec<(f64, f64)> = Vec::new();
-    for width in [1e-4, 1e-3, 1e-2, 0.06, 0.3] {
-        let mut best = (0usize, 0.0);
-        let mut high = 0;
-        for (low, &from) in sorted.iter().enumerate() {
-            while sorted.get(high).is_some_and(|a| *a <= from * (1.0 + width)) {
-                high += 1;
-            }
-            let count = high - low;
-            if count > best.0 {
-                let middle = sorted.get(low + count / 2).copied().unwrap_or(from);
-                best = (count, middle);
-            }
-        }
-        let enough = best.0 >= 2 || sorted.len() == 1 && width == 1e-3;
-        let near = |f: &(f64, f64)| (f.0 - best.1).abs() < 0.2 * width * best.1;
-        if enough && !found.iter().any(near) {
-            found.push((best.1, width * best.1));
-        }
-    }
-    found
-}
-
-/// All fits of one kind.
-fn fits(times: &Times<'_>, kind: Kind, at: &[(f64, f64)], step: f64, few: (f64, f64)) -> Fits {
-    let stamps = if kind == Kind::Age { 2.0 } else { 1.0 };
-    let rounding = step * step / 12.0;
-    let mut all: Vec<(f64, Setup, Fit)> = Vec::new();
-    let Some(&(scale, _)) = at.last() else { return Fits { all } };
-    for (scatter, weight) in prior::scatters(scale, step) {
-        let mut here: Vec<(f64, Setup, Fit)> = Vec::new();
-        for &(centre, half) in at {
-            let wide = half + 2.0 * scatter + stamps * step;
-            let setup = Setup {
-                kind,
-                period: (centre, wide.min(0.5 * centre)),
-                scatter,
-                rounding,
-                strangers: few,
-                hour_shift: false,
-            };
-            if let Some(fit) = beat::run(times, &setup, false).filter(|f| f.ticks > 0) {
-                here.push((weight.ln(), setup, fit));
-            }
-        }
-        here.sort_by(|a, b| b.2.ln_mass.total_cmp(&a.2.ln_mass));
-        let mut kept: Vec<(f64, Setup, Fit)> = Vec::new();
-        for fit in here {
-            let same = |k: &(f64, Setup, Fit)| {
-                let apart = (k.2.period - fit.2.period).abs();
-                apart < 5.0 * (k.2.var.sqrt() + fit.2.var.sqrt())
-            };
-            if !kept.iter().any(same) {
-                kept.push(fit);
-            }
-        }
-        all.extend(kept);
-    }
-    Fits { all }
-}
-
-impl Fits {
-    /// Lays the prior of the period over the fits.
-    fn score(&self, anchor: Anchor, prior: f64, extra: Extra) -> Option<Score> {
-        let each = self.all.iter().map(|(ln_w, setup, fit)| {
-            let ln = ln_w + fit.ln_mass + prior::period(fit.period, fit.var.sqrt(), extra).ln();
-            (ln, setup, fit)
-        });
-        let each: Vec<(f64, &Setup, &Fit)> = each.filter(|e| e.0.is_finite()).collect();
-        let terms: Vec<f64> = each.iter().map(|e| e.0).collect();
-        let ln = ln_sum(&terms);
-        let best = each.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
-        let periods = each.iter().map(|e| ((e.0 - ln).exp(), e.2.period, e.2.var));
-        let periods = periods.filter(|p| p.0 > 1e-6).collect();
-        let ln_peak = each.iter().map(|e| e.2.ln_peak()).fold(f64::NEG_INFINITY, f64::max);
-        Some(Score { anchor, prior, ln, ln_peak, periods, setup: Some(*best.1) })
-    }
+/// Lays the prior of the period over the fits.
+fn score(fits: &Fits, (anchor, prior): (Anchor, f64), extra: Extra) -> Option<Score> {
+    let each = fits.iter().map(|(ln_w, setup, fit)| {
+        let ln = ln_w + fit.ln_mass + prior::period(fit.period, fit.var.sqrt(), extra).ln();
+        (ln, setup, fit)
+    });
+    let each: Vec<(f64, &Setup, &Fit)> = each.filter(|e| e.0.is_finite()).collect();
+    let terms: Vec<f64> = each.iter().map(|e| e.0).collect();
+    let ln = ln_sum(&terms);
+    let best = each.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let periods = each.iter().map(|e| ((e.0 - ln).exp(), e.2.period, e.2.var));
+    let periods = periods.filter(|p| p.0 > 1e-6).collect();
+    let likely = each.iter().filter(|e| prior::plausible(e.2.period, e.2.var.sqrt(), extra));
+    let ln_peak = likely.map(|e| e.2.ln_peak()).fold(f64::NEG_INFINITY, f64::max);
+    Some(Score { anchor, prior, ln, ln_peak, periods, setup: Some(*best.1) })
 }
 
 /// A schedule of the wall clock.
-fn wall(times: &Times<'_>, gaps: &[f64], step: f64) -> Option<Score> {
+fn wall(times: &Times<'_>, gaps: &[f64], data: &Data) -> Option<Score> {
     let longest = gaps.iter().copied().fold(0.0, f64::max);
     let typical = super::data::median(gaps);
     let mut each: Vec<(f64, f64, Setup, f64)> = Vec::new();
@@ -132,18 +60,19 @@ fn wall(times: &Times<'_>, gaps: &[f64], step: f64) -> Option<Score> {
         if period > 1.5 * longest || period < typical / 40.0 {
             continue;
         }
-        for (scatter, weight) in prior::scatters(period, step) {
-            let setup = Setup {
-                kind: Kind::Grid,
-                period: (period, 0.0),
-                scatter,
-                rounding: step * step / 12.0,
-                strangers: FEW,
-                hour_shift: period > 10_000.0,
-            };
-            if let Some(fit) = beat::run(times, &setup, false).filter(|f| f.ticks > 0) {
-                each.push(((share * weight).ln() + fit.ln_mass, period, setup, fit.ln_mass));
-            }
+        let search = Search {
+            kind: Kind::Grid,
+            at: &[(period, 0.0)],
+            step: data.step,
+            strangers: FEW,
+            hour_shift: period > 10_000.0,
+        };
+        for (ln_w, setup, fit) in search::fits(times, &search) {
+            // A stamp says its moment or up to a step less.
+            let at = data.day_s + fit.last.0 + data.step / 2.0;
+            let sd = (fit.last.1 + data.step * data.step / 12.0).sqrt();
+            let ln = ln_w + (share * prior::phase(at, sd, period)).ln() + fit.ln_mass;
+            each.push((ln, period, setup, fit.ln_mass));
         }
     }
     let terms: Vec<f64> = each.iter().map(|e| e.0).collect();
@@ -198,10 +127,12 @@ pub(super) fn compare(data: &Data) -> Vec<Score> {
     let own = if data.has_opens() { Kind::Age } else { Kind::Walk };
     let extra = if data.has_opens() { Extra::Lateness } else { Extra::Delay };
     if data.has_opens() || !data.parallel && bursts.is_none() {
-        let sharp = fits(&times, own, &at, step, FEW).score(Anchor::Open, 0.45, extra);
+        let search = Search { kind: own, at: &at, step, strangers: FEW, hour_shift: false };
+        let sharp = score(&search::fits(&times, &search), (Anchor::Open, 0.48), extra);
         scores
-            .push(merge(sharp, spread_age(&ages), (0.8, 0.2)).map(|s| Score { prior: 0.45, ..s }));
-        scores.push(fits(&times, own, &at, step, MANY).score(Anchor::Mixed, 0.05, extra));
+            .push(merge(sharp, spread_age(&ages), (0.8, 0.2)).map(|s| Score { prior: 0.48, ..s }));
+        let search = Search { strangers: MANY, ..search };
+        scores.push(score(&search::fits(&times, &search), (Anchor::Mixed, 0.05), extra));
     }
     scores.extend(grids(data, &times, bursts.as_ref()));
     scores.push(Some(plain(Anchor::Random, 0.2, spread::ln_random(&ages, step))));
@@ -226,12 +157,17 @@ fn grids(data: &Data, times: &Times<'_>, bursts: Option<&Bursts>) -> Vec<Option<
     let own = Times { ends, opens };
     let gaps: Vec<f64> = ends.windows(2).map(|w| w[1] - w[0]).collect();
     let at = candidates(&gaps);
-    let grid = fits(&own, Kind::Grid, &at, data.step, FEW);
-    let grid = grid.score(Anchor::FreeRunning, 0.12, Extra::Drift);
-    let round = fits(&own, Kind::Loop, &at, data.step, FEW);
-    let round = round.score(Anchor::FreeRunning, 0.12, Extra::Delay);
-    let free = merge(grid, round, (0.7, 0.3)).map(|s| Score { prior: 0.12, ..s });
-    let mut all = vec![wall(&own, &gaps, data.step), free];
+    let search =
+        Search { kind: Kind::Grid, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+    let named = (Anchor::FreeRunning, 0.08);
+    let grid = score(&search::fits(&own, &search), named, Extra::Drift);
+    let search = Search { kind: Kind::Loop, ..search };
+    let round = score(&search::fits(&own, &search), named, Extra::Delay);
+    // A loop's noise adds up as an age's does: only the grid can be told from it by likelihood.
+    let peak = grid.as_ref().map_or(f64::NEG_INFINITY, |g| g.ln_peak);
+    let free = merge(grid, round, (0.85, 0.15));
+    let free = free.map(|s| Score { prior: 0.08, ln_peak: peak, ..s });
+    let mut all = vec![wall(&own, &gaps, data), free];
     for score in all.iter_mut().flatten() {
         score.ln += rest;
         score.ln_peak += rest;
@@ -261,8 +197,10 @@ fn silences(data: &Data, ages: &[f64], scores: &mut Vec<Option<Score>>) {
     let last: Vec<Option<f64>> = last.collect();
     let heard: Vec<f64> = data.silences.iter().flatten().copied().collect();
     let times = Times { ends: &data.ends, opens: &last };
-    let idle = fits(&times, Kind::Age, &candidates(&heard), data.step, FEW);
-    let idle = idle.score(Anchor::Idle, 0.25, Extra::Lateness);
+    let at = candidates(&heard);
+    let search =
+        Search { kind: Kind::Age, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+    let idle = score(&search::fits(&times, &search), (Anchor::Idle, 0.25), Extra::Lateness);
     let ln_before = spread::ln_random(&before, data.step);
     let idle = idle.map(|s| Score { ln: s.ln + ln_before, ln_peak: s.ln_peak + ln_before, ..s });
     scores.push(idle);
@@ -286,9 +224,11 @@ pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
 pub(super) fn cycle(data: &Data) -> Option<(f64, f64)> {
     let gaps = data.gaps();
     let times = Times { ends: &data.ends, opens: &[] };
-    let all = fits(&times, Kind::Walk, &candidates(&gaps), data.step, FEW);
-    let score = all.score(Anchor::Open, 1.0, Extra::Delay)?;
-    Some(moments(&score.periods))
+    let at = candidates(&gaps);
+    let search =
+        Search { kind: Kind::Walk, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+    let walk = score(&search::fits(&times, &search), (Anchor::Open, 1.0), Extra::Delay)?;
+    Some(moments(&walk.periods))
 }
 
 /// Mean and variance of a mixture of bells.

@@ -79,7 +79,7 @@ fn without_drift_open_and_wall_are_not_told_apart() {
 #[test]
 fn a_schedule_with_visible_jitter_is_a_schedule() {
     let mut dice = Dice(3);
-    let times: Vec<f64> = (0..30).map(|i| f64::from(i) * 3600.0 + 4.0 * dice.uniform()).collect();
+    let times: Vec<f64> = (0..30).map(|i| f64::from(i) * 86_400.0 + 4.0 * dice.uniform()).collect();
     let r = read(&ends(&times));
     assert_eq!(r.rhythm.anchor, Anchor::Wall, "{}", show(&r));
 }

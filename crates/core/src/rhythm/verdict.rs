@@ -1,7 +1,7 @@
 //! From scores to the summary: what is named, what is left open and why, and what would tell.
 //!
-//! A name needs probability 0.80, four times the next, and at least three ages. Where the times
-//! fit a timer counted from the open and a schedule equally well, nothing is named at all.
+//! A name needs probability 0.90, nine times the next, and enough ages. Where the times fit a timer
+//! counted from the open and a schedule or a free clock equally well, priors alone name nothing.
 
 use super::beat::Part;
 use super::bursts::Bursts;
@@ -14,7 +14,7 @@ use crate::terms::Anchor;
 use crate::time::Gap;
 
 /// Probability a name needs, and how many times the next.
-const SURE: (f64, f64) = (0.80, 4.0);
+const SURE: (f64, f64) = (0.90, 9.0);
 /// Likelihoods closer than this (natural logarithm) do not tell two explanations apart.
 const TIE: f64 = 2.0;
 
@@ -57,7 +57,7 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
     let (data, scores) = scored(data, &mut out.notes);
     let ranked = rank(scores);
     out.models = ranked.iter().map(model).collect();
-    let (anchor, why) = name(&ranked, ages.len());
+    let (anchor, why) = name(&ranked, ages.len(), data.step);
     out.rhythm.anchor = anchor;
     out.notes.extend(why);
     if data.has_opens() && !data.parallel && !data.delays().is_empty() {
@@ -158,33 +158,73 @@ fn model(r: &Ranked) -> Model {
 }
 
 /// The anchor, or why there is none.
-fn name(ranked: &[Ranked], ages: usize) -> (Anchor, Option<String>) {
+fn name(ranked: &[Ranked], ages: usize, step: f64) -> (Anchor, Option<String>) {
     let Some(first) = ranked.first() else { return (Anchor::Undetermined, None) };
     let next = ranked.get(1).map_or(0.0, |r| r.p);
-    let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a);
-    let periodic = matches!(first.score.anchor, Anchor::Open | Anchor::Wall);
-    if let (true, Some(o), Some(w)) = (periodic, find(Anchor::Open), find(Anchor::Wall)) {
-        let apart = o.score.ln_peak - w.score.ln_peak;
-        if apart.abs() < TIE {
-            let why = "The drift is below what the stamps show and the period divides a day: a \
-                       timer counted from the open and a schedule fit equally well.";
-            return (Anchor::Undetermined, Some(why.to_owned()));
-        }
+    let lead = first.score.anchor;
+    if let Some(why) = tied(ranked, ages, step) {
+        return (Anchor::Undetermined, Some(why.to_owned()));
     }
-    if ages < 3 {
-        return (Anchor::Undetermined, Some("Two ages do not make a rhythm.".to_owned()));
+    if lead == Anchor::Wall && !disciplined(ranked) {
+        let why = "The times do not show whether the clock drifts: a schedule and a loop with a \
+                   clock of its own both fit.";
+        return (Anchor::Undetermined, Some(why.to_owned()));
+    }
+    let enough = if lead == Anchor::Random { 6 } else { 3 };
+    if ages < enough {
+        return (Anchor::Undetermined, Some(format!("{ages} ages do not make a rhythm.")));
     }
     if first.p >= SURE.0 && first.p >= SURE.1 * next {
-        return (first.score.anchor, None);
+        return (lead, None);
     }
     let rival = ranked.get(1).map(|r| word(r.score.anchor)).unwrap_or_default();
     let why = format!(
         "{} ({:.0} %) and {rival} ({:.0} %) are not told apart by these times.",
-        word(first.score.anchor),
+        word(lead),
         first.p * 100.0,
         next * 100.0,
     );
     (Anchor::Undetermined, Some(why))
+}
+
+/// Why a leader among open, wall and free-running is led by its prior alone, if it is.
+fn tied(ranked: &[Ranked], ages: usize, step: f64) -> Option<&'static str> {
+    let lead = ranked.first()?.score.anchor;
+    let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
+    let same = |a: Option<&Score>, b: Option<&Score>| {
+        let Some((a, b)) = a.zip(b) else { return false };
+        let fine = [a, b].iter().any(|s| s.setup.is_some_and(|s| s.scatter < 0.35 * step));
+        // Below the stamps' step the filter takes rounding for noise, which it is not: each age may
+        // tell a little too much.
+        let slack = if fine { TIE + 0.1 * ages as f64 } else { TIE };
+        (a.ln_peak - b.ln_peak).abs() < slack
+    };
+    let (open, wall, free) = (find(Anchor::Open), find(Anchor::Wall), find(Anchor::FreeRunning));
+    if matches!(lead, Anchor::Open | Anchor::Wall) && same(open, wall) {
+        return Some(
+            "The drift is below what the stamps show and the period divides a day: a timer counted \
+             from the open and a schedule fit equally well.",
+        );
+    }
+    if matches!(lead, Anchor::Open | Anchor::FreeRunning) && same(open, free) {
+        return Some(
+            "The drift is steady: a timer counted from the open with an even reconnect delay and a \
+             clock that runs slow fit equally well.",
+        );
+    }
+    None
+}
+
+/// Whether a schedule's drift is bounded (95 %) below what undisciplined clocks commonly have.
+fn disciplined(ranked: &[Ranked]) -> bool {
+    const BOUND: f64 = 20e-6;
+    let at = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score.periods);
+    let (Some(wall), Some(free)) = (at(Anchor::Wall), at(Anchor::FreeRunning)) else {
+        return false;
+    };
+    let (mean, var) = models::moments(free);
+    let period = models::moments(wall).0;
+    (mean - period).abs() + 2.0 * var.sqrt() < BOUND * period
 }
 
 /// The contract's word for an anchor.
@@ -272,7 +312,11 @@ fn quantile(bells: &[(f64, f64, f64)], q: f64) -> f64 {
     let (mean, var) = models::moments(bells);
     let all: f64 = bells.iter().map(|b| b.0).sum();
     let below = |x: f64| {
-        bells.iter().map(|b| b.0 * bell_below((x - b.1) / b.2.sqrt().max(1e-12))).sum::<f64>() / all
+        bells
+            .iter()
+            .map(|b| b.0 * prior::bell_below((x - b.1) / b.2.sqrt().max(1e-12)))
+            .sum::<f64>()
+            / all
     };
     let reach = bells.iter().map(|b| (b.1 - mean).abs() + 6.0 * b.2.sqrt()).fold(0.0, f64::max);
     let (mut low, mut high) = (mean - reach - var.sqrt(), mean + reach + var.sqrt());
@@ -281,17 +325,6 @@ fn quantile(bells: &[(f64, f64, f64)], q: f64) -> f64 {
         if below(middle) < q { low = middle } else { high = middle }
     }
     (low + high) / 2.0
-}
-
-/// Share of the standard bell below `z` (Abramowitz and Stegun 26.2.17, error below 1e-7).
-fn bell_below(z: f64) -> f64 {
-    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
-    let poly = t
-        * (0.319_381_530
-            + t * (-0.356_563_782
-                + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
-    let tail = prior::normal(z, 1.0) * poly;
-    if z > 0.0 { 1.0 - tail } else { tail }
 }
 
 /// Jumps of phase: an end off the beat from which the beat goes on.

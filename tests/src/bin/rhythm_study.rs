@@ -1,0 +1,133 @@
+//! The rhythm's simulation study: one line a cell of truth × events × jitter × step × missed ×
+//! restart by hand, with the shares named right, named wrong and left open, and how often the 95 %
+//! interval holds the true period.
+//!
+//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH or all] [wrong]`; 100 runs
+//! a cell unless told, `wrong` tells of each wrong name. The last lines compare the probabilities given with how often they came true.
+#![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
+
+use hopclock_core::rhythm;
+use hopclock_core::terms::Anchor;
+use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, draw};
+
+/// What a cell's runs came to.
+#[derive(Default)]
+struct Count {
+    right: u32,
+    wrong: u32,
+    left: u32,
+    led: u32,
+    held: u32,
+    periods: u32,
+}
+
+/// Probabilities given against how often they came true, in tenths.
+#[derive(Default)]
+struct Reliability([(f64, u32, u32); 20]);
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let runs = words.next().and_then(|w| w.parse().ok()).unwrap_or(100_u32);
+    let only = words.next().filter(|w| w != "all");
+    let every = words.next().is_some_and(|w| w == "wrong");
+    let mut reliability = Reliability::default();
+    println!("truth          n  jitter  step missed hand  right wrong  open   led cover");
+    for truth in TRUTHS {
+        if only.as_ref().is_some_and(|o| !format!("{truth:?}").eq_ignore_ascii_case(o)) {
+            continue;
+        }
+        for cell in cells(truth) {
+            let mut told = Vec::new();
+            let count = run(&cell, runs, &mut reliability, &mut told);
+            line(&cell, runs, &count);
+            told.iter().filter(|_| every).for_each(|t| println!("{t}"));
+        }
+    }
+    println!("\nprobability given, came true, times");
+    for (sum, hit, all) in reliability.0.iter().filter(|r| r.2 > 0) {
+        let n = f64::from(*all);
+        println!("{:.3}  {:.3}  {all}", sum / n, f64::from(*hit) / n);
+    }
+}
+
+/// The grid for one truth.
+fn cells(truth: hopclock_tests::rhythm_truth::Truth) -> Vec<Cell> {
+    let mut all = Vec::new();
+    let jitters: &[f64] = if truth.ticks() { &[0.02, 0.5, 5.0] } else { &[0.2] };
+    let missed: &[f64] = if truth.ticks() { &[0.0, 0.15] } else { &[0.0] };
+    let hands: &[bool] = if truth.ticks() { &[false, true] } else { &[false] };
+    for events in [5, 7, 14, 28, 60] {
+        for &jitter in jitters {
+            for step_ms in [1000, 1] {
+                for &missed in missed {
+                    for &by_hand in hands {
+                        all.push(Cell { truth, events, jitter, step_ms, missed, by_hand });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Runs one cell.
+fn run(cell: &Cell, runs: u32, reliability: &mut Reliability, told: &mut Vec<String>) -> Count {
+    let mut count = Count::default();
+    for seed in 0..runs {
+        let mut dice = Dice::new(u64::from(seed) * 1_000_003 + cell.events as u64);
+        let case = draw(cell, &mut dice);
+        let reading = rhythm::read(&case.series);
+        let said = reading.rhythm.anchor;
+        if said == cell.truth.anchor() {
+            count.right += 1;
+        } else if said == Anchor::Undetermined || case.also.contains(&said) {
+            count.left += 1;
+        } else {
+            count.wrong += 1;
+            told.push(format!("  seed {seed}: {}", shown(&reading)));
+        }
+        let led = reading.models.first().is_some_and(|m| m.anchor == cell.truth.anchor());
+        count.led += u32::from(led);
+        for m in &reading.models {
+            let at = ((m.probability * 20.0) as usize).min(19);
+            let Some(r) = reliability.0.get_mut(at) else { continue };
+            r.0 += m.probability;
+            r.1 += u32::from(m.anchor == cell.truth.anchor());
+            r.2 += 1;
+        }
+        let r = &reading.rhythm;
+        if let (Some(p), Some(low), Some(high)) = (case.period, r.low_s, r.high_s) {
+            count.periods += 1;
+            count.held += u32::from((low..=high).contains(&p));
+        }
+    }
+    count
+}
+
+/// A wrong name, with what was weighed.
+fn shown(reading: &rhythm::Reading) -> String {
+    let model =
+        |m: &rhythm::Model| format!("{:?} {:.3} {:.1}", m.anchor, m.probability, m.log_evidence);
+    reading.models.iter().map(model).collect::<Vec<_>>().join(", ")
+}
+
+/// Prints one cell.
+fn line(cell: &Cell, runs: u32, c: &Count) {
+    let share = |n: u32, of: u32| 100.0 * f64::from(n) / f64::from(of.max(1));
+    let cover =
+        if c.periods > 0 { format!("{:5.1}", share(c.held, c.periods)) } else { "    –".into() };
+    println!(
+        "{:12} {:3} {:7.2} {:5} {:6.2} {:>4}  {:5.1} {:5.1} {:5.1} {:5.1} {cover}{}",
+        format!("{:?}", cell.truth),
+        cell.events,
+        cell.jitter,
+        cell.step_ms,
+        cell.missed,
+        if cell.by_hand { "yes" } else { "no" },
+        share(c.right, runs),
+        share(c.wrong, runs),
+        share(c.left, runs),
+        share(c.led, runs),
+        if share(c.wrong, runs) > 1.0 { "  wrong" } else { "" },
+    );
+}
