@@ -5,5 +5,6 @@
 
 mod commands;
 mod logs;
+mod purity;
 mod schemas;
 mod tidy;

@@ -92,6 +92,11 @@ fn the_core_does_not_unwrap() {
 }
 
 #[test]
+fn the_core_does_not_touch_the_world() {
+    each("STYLE.md, rooms", lints::world);
+}
+
+#[test]
 fn words_mean_one_thing_and_the_project_speaks_of_itself_alone() {
     let mut complaints = Vec::new();
     for text in source::all_text() {

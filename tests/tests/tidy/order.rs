@@ -63,8 +63,8 @@ fn used_modules(source: &Source, inside: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// First names of the branches of `use crate::{…}`, the opening brace already taken.
-fn group_heads(group: &str) -> Vec<String> {
+/// First names of the branches of `use …::{…}`, the opening brace already taken.
+pub fn group_heads(group: &str) -> Vec<String> {
     let mut heads = vec![source::identifier(group, 0).to_owned()];
     let mut depth = 0;
     for (at, byte) in group.bytes().enumerate() {

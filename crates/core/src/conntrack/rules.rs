@@ -1,7 +1,7 @@
 //! What differs between kernels, as one value: the model reads its rules here and nowhere else.
 //!
 //! [`Rules::default`] is 6.18, the version judged against the running kernel. Which version has
-//! which rule stands in [`super::version`].
+//! which rule stands in `super::version`.
 
 use super::state::{TRANSITIONS, Transitions};
 

@@ -54,7 +54,7 @@ pub struct Incident {
 pub struct Claim {
     /// Line number, from 1.
     pub line: u64,
-    /// Which: an id of [`CLAIMS`].
+    /// Which: an id of `CLAIMS`.
     pub id: &'static str,
     /// The line, for quoting.
     pub text: String,
