@@ -98,8 +98,8 @@ impl File {
             return Step::Need { bytes: whole };
         };
         self.packets += 1;
-        // More kept than there was makes no sense; Wireshark believes the smaller number too.
-        let body = body.get(..wire as usize).unwrap_or(body);
+        // More kept than there was makes no sense; the bytes are there, so the number is wrong.
+        let wire = wire.max(kept);
         let packet = Packet {
             number: self.packets,
             at,

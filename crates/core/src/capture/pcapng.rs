@@ -244,8 +244,8 @@ impl File {
             link: interface.link,
             interface: self.interfaces_before.saturating_add(raw.interface),
             fcs_bytes: interface.fcs_bytes,
-            bytes: body.get(..raw.wire as usize).unwrap_or(body),
-            wire_len: raw.wire,
+            bytes: body,
+            wire_len: raw.wire.max(raw.kept),
         };
         Step::Packet { consumed: block.whole, from: from + 8, packet }
     }

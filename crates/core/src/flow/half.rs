@@ -220,7 +220,8 @@ impl Half {
         {
             (self.mss, self.known.mss) = (mss, true);
         }
-        if !self.known.base {
+        // An answer to a SYN says best where its own numbers begin.
+        if !self.known.base || (flags.syn() && flags.ack()) {
             self.base = if flags.syn() { segment.seq } else { segment.seq.minus(1) };
             self.known.base = true;
         }

@@ -416,12 +416,15 @@ impl Life {
     fn note_ack(&mut self, segment: &Segment, side: Side) {
         let half = self.halves.of_mut(side);
         let further = half.acknowledge(segment);
-        if !segment.flags.ack() || segment.flags.rst() {
+        if !segment.flags.ack() {
             return;
         }
         let other = self.halves.of_mut(side.peer());
         if !other.known.base {
             (other.base, other.known.base) = (segment.ack.minus(1), true);
+        }
+        if segment.flags.rst() {
+            return;
         }
         let round_trip = other.acknowledged(segment.ack, segment.at);
         if let Some(round_trip) = round_trip {

@@ -24,6 +24,8 @@ impl Walk<'_, '_> {
         let window = cursor.be16("window").map_err(short)?;
         let checksum = cursor.be16("checksum").unwrap_or(0);
         let header = usize::from(offset_and_flags >> 12) * 4;
+        // A header shorter than itself is no header: Wireshark reads no flags of it either.
+        let flags = if header < HEADER { 0 } else { offset_and_flags & 0x0fff };
         let payload = if ip.fragmented { 0 } else { view.len.saturating_sub(header) };
         let options = view.bytes.get(HEADER..header.min(view.bytes.len())).unwrap_or_default();
         Ok(Segment {
@@ -33,7 +35,7 @@ impl Walk<'_, '_> {
             dst: SocketAddr::new(ip.dst, dst_port),
             seq,
             ack,
-            flags: Flags(offset_and_flags & 0x0fff),
+            flags: Flags(flags),
             window,
             options: option::read(options),
             payload: payload as u32,

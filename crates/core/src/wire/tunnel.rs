@@ -68,8 +68,10 @@ impl Walk<'_, '_> {
         let [a, b, c, d, e, f, _, _] = view.head("UDP")?;
         let (src, dst) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         let length = usize::from(u16::from_be_bytes([e, f]));
-        let whole = if length == 0 { view } else { view.limit(length) };
-        let rest = whole.after(8, "UDP")?;
+        if length < 8 {
+            return Err(view.nonsense("UDP length"));
+        }
+        let rest = view.limit(length).after(8, "UDP")?;
         let onward = match (src, dst) {
             (_, 4789 | 8472) => self.vxlan(rest),
             (_, 6081) => self.geneve(rest),
