@@ -13,10 +13,22 @@ pub mod schema;
 use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The repository's root.
 pub fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// A new empty folder for one test, below cargo's own folder for such things. The caller removes it.
+pub fn scratch(topic: &str) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = env::temp_dir().join(format!("hopclock-{topic}-{}-{count}", std::process::id()));
+    match std::fs::create_dir_all(&folder) {
+        Ok(()) => folder,
+        Err(error) => panic!("{}: {error}", folder.display()),
+    }
 }
 
 /// Tells that `test` is skipped and why; panics instead when `HOPCLOCK_NO_SKIP` is 1.

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "nothing in a test binary is reachable from outside")]
 
 mod commands;
+mod examples;
 mod logs;
 mod purity;
 mod schemas;

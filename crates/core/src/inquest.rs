@@ -20,6 +20,7 @@ pub mod weigh;
 
 use crate::terms::Outcome;
 use advice::Advice;
+use evidence::Weighs;
 use facts::Facts;
 use finding::{End, Finding};
 use subject::Subject;
@@ -50,6 +51,23 @@ impl Court {
             findings.push(finding);
         }
         findings
+    }
+
+    /// The weighing of a finding with one piece of evidence set aside. What spoke of the same event and was
+    /// counted with it counts in its place.
+    pub fn weigh_without(&self, finding: &Finding, index: usize) -> Vec<Weighed> {
+        let mut evidence = finding.gathered.evidence.clone();
+        if let Some(piece) = evidence.get_mut(index) {
+            piece.weighs = Weighs::Context("set-aside");
+        }
+        observe::settle_groups(&mut evidence, &self.law.table);
+        let case = Case {
+            evidence: &evidence,
+            clocks: &finding.gathered.clocks,
+            measured: &finding.measured,
+            models: finding.rhythm.as_ref().map_or(&[], |r| &r.models),
+        };
+        weigh::weigh(&self.law, case)
     }
 
     fn argue(&self, facts: &Facts, subject: &Subject<'_>, first_id: usize) -> Finding {

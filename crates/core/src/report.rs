@@ -5,7 +5,7 @@
 
 mod explain;
 
-pub use explain::{Column, Explanation, Row, Without};
+pub use explain::{Column, Explanation, Row, Taken, Without};
 
 use crate::flow::How;
 use crate::inquest::advice::{Fix, Step};

@@ -53,6 +53,32 @@ impl Facts {
         Facts { sources: self.sources.iter().filter(|s| s.file != file).cloned().collect() }
     }
 
+    /// The same facts without some lines of a dump or note, as if they had never been printed.
+    pub fn without_lines(&self, file: &str, lines: &[(u64, u64)]) -> Facts {
+        let gone = |line: u64| lines.iter().any(|(a, b)| (*a..=*b).contains(&line));
+        let mut facts = self.clone();
+        for source in facts.sources.iter_mut().filter(|s| s.file == file) {
+            match &mut source.content {
+                Content::Conntrack(entries) => entries.retain(|e| !gone(e.line)),
+                Content::Sysctl(settings) => settings.retain(|s| !gone(s.line)),
+                Content::Notes(notes) => {
+                    notes.documented.retain(|d| !gone(d.line));
+                    notes.incidents.retain(|i| !gone(i.line));
+                    notes.claims.retain(|c| !gone(c.line));
+                }
+                Content::Log(_) | Content::Capture(_) => {}
+            }
+        }
+        facts
+    }
+
+    /// Whether a file's facts stand each on lines of their own: dumps and notes do.
+    pub fn is_by_lines(&self, file: &str) -> bool {
+        self.sources.iter().filter(|s| s.file == file).all(|s| {
+            matches!(s.content, Content::Conntrack(_) | Content::Sysctl(_) | Content::Notes(_))
+        })
+    }
+
     /// The logs.
     pub fn logs(&self) -> impl Iterator<Item = (&Source, &LogReading)> {
         self.sources.iter().filter_map(|s| match &s.content {

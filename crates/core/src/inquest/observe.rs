@@ -47,7 +47,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
 }
 
 /// Of the pieces that speak of one event only the most direct counts; the others name it.
-fn settle_groups(evidence: &mut [Evidence], table: &Table) {
+pub fn settle_groups(evidence: &mut [Evidence], table: &Table) {
     let place: Vec<Option<(String, u8)>> = evidence
         .iter()
         .map(|e| match &e.weighs {

@@ -5,7 +5,7 @@ use crate::inquest::Court;
 use crate::inquest::evidence::Weighs;
 use crate::inquest::facts::Facts;
 use crate::inquest::finding::Finding;
-use crate::inquest::weigh::Law;
+use crate::inquest::weigh::{Law, Weighed};
 use serde::Serialize;
 
 /// How many causes get a column.
@@ -39,11 +39,25 @@ pub struct Row {
     pub source: String,
 }
 
+/// In which sense a piece is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taken {
+    /// The whole input, as if it had never been collected.
+    Input,
+    /// The cited lines of a dump or note, as if they had never been printed.
+    Lines,
+    /// The observation, with all inputs as they are; what spoke of the same event counts in its place.
+    Observation,
+}
+
 /// What would be argued without a piece.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Without {
-    /// Ids of evidence, or an input's name.
+    /// An id of evidence, or an input's name.
     pub what: String,
+    /// In which sense it is gone.
+    pub taken: Taken,
     /// The leader's share then; `None` when nothing would be left to argue about.
     pub leader_then: Option<f64>,
     /// Who would lead then.
@@ -61,7 +75,7 @@ pub struct Explanation {
     pub others: f64,
     /// The sum over all causes: a column's product divided by it is its probability.
     pub total: f64,
-    /// The leader without each input, as if it had never been collected.
+    /// The leader without each input and each piece of evidence.
     pub without: Vec<Without>,
     /// Evidence (or `prior`) whose argued range alone would take the lead away, and who would lead.
     pub overturned_by: Vec<(String, String)>,
@@ -74,8 +88,7 @@ impl Explanation {
     pub fn of(court: &Court, facts: &Facts, findings: &[Finding], index: usize) -> Option<Self> {
         let law = &court.law;
         let finding = findings.get(index)?;
-        let product =
-            |w: &crate::inquest::weigh::Weighed| w.prior * w.factors.iter().product::<f64>();
+        let product = |w: &Weighed| w.prior * w.factors.iter().product::<f64>();
         let total: f64 = finding.weighed.iter().map(product).sum();
         let others: f64 = finding.weighed.iter().skip(COLUMNS).map(product).sum();
         let name = |cause: usize| law.causes.all().get(cause).map(|c| c.id.clone());
@@ -130,8 +143,7 @@ fn rows(law: &Law, finding: &Finding) -> Vec<Row> {
             }
             Weighs::Clock | Weighs::Context(_) => continue,
         };
-        let factor =
-            |w: &crate::inquest::weigh::Weighed| w.factors.get(index).copied().unwrap_or(1.0);
+        let factor = |w: &Weighed| w.factors.get(index).copied().unwrap_or(1.0);
         let factors = finding.weighed.iter().take(COLUMNS).map(factor).collect();
         let (evidence, strength) = (evidence.id.clone(), evidence.strength);
         rows.push(Row { evidence, by, strength, factors, span, source });
@@ -139,29 +151,41 @@ fn rows(law: &Law, finding: &Finding) -> Vec<Row> {
     rows
 }
 
-/// Holds the inquest again without each input in turn.
+/// Holds the inquest again without each input, and weighs again without each piece of evidence.
 fn without(court: &Court, facts: &Facts, finding: &Finding) -> Vec<Without> {
     let Some(leader) = finding.weighed.first().map(|w| w.cause) else { return Vec::new() };
-    if facts.sources.len() < 2 {
-        return Vec::new();
+    let told = |what: &str, taken: Taken, weighed: Option<&[Weighed]>| {
+        let share = |w: &[Weighed]| w.iter().find(|w| w.cause == leader).map(|w| w.probability);
+        let lead = |w: &[Weighed]| {
+            court.law.causes.all().get(w.first()?.cause).map(|cause| cause.id.clone())
+        };
+        let (leader_then, lead_then) = (weighed.and_then(share), weighed.and_then(lead));
+        Without { what: what.to_owned(), taken, leader_then, lead_then }
+    };
+    let again = |facts: &Facts| {
+        let found = court.hold(facts);
+        let same = found.iter().position(|f| f.what == finding.what).unwrap_or(0);
+        found.into_iter().nth(same).map(|f| f.weighed)
+    };
+    let mut all = Vec::new();
+    if facts.sources.len() > 1 {
+        for source in &facts.sources {
+            let weighed = again(&facts.without(&source.file));
+            all.push(told(&source.file, Taken::Input, weighed.as_deref()));
+        }
     }
-    facts
-        .sources
-        .iter()
-        .map(|source| {
-            let again = court.hold(&facts.without(&source.file));
-            let same = again.iter().find(|f| f.what == finding.what).or(again.first());
-            let share =
-                |f: &Finding| f.weighed.iter().find(|w| w.cause == leader).map(|w| w.probability);
-            let lead = |f: &Finding| {
-                let cause = f.weighed.first()?.cause;
-                court.law.causes.all().get(cause).map(|c| c.id.clone())
-            };
-            Without {
-                what: source.file.clone(),
-                leader_then: same.and_then(share),
-                lead_then: same.and_then(lead),
+    for (index, evidence) in finding.gathered.evidence.iter().enumerate() {
+        match evidence.cites.as_slice() {
+            [cite] if facts.is_by_lines(&cite.file) => {
+                let weighed = again(&facts.without_lines(&cite.file, &cite.lines));
+                all.push(told(&evidence.id, Taken::Lines, weighed.as_deref()));
             }
-        })
-        .collect()
+            _ if evidence.counted_with.is_none() => {
+                let weighed = court.weigh_without(finding, index);
+                all.push(told(&evidence.id, Taken::Observation, Some(&weighed)));
+            }
+            _ => {}
+        }
+    }
+    all
 }

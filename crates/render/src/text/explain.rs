@@ -1,7 +1,7 @@
 //! The arithmetic for a reader with a pocket calculator.
 
 use crate::page::{Label, Page};
-use hopclock_core::report::Explanation;
+use hopclock_core::report::{Explanation, Taken};
 use std::io::{self, Write};
 
 /// Columns are this wide.
@@ -88,18 +88,24 @@ fn without(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let says = format!(
-        "Without an input, as if it had never been collected, {} goes from {:.0} % to:",
+        "What {} would have, now at {:.1} %, without an input or a piece of evidence:",
         leader.cause,
         100.0 * leader.probability
     );
     writeln!(out)?;
     page.paragraph(out, 2, &says)?;
     for w in &e.without {
+        let what = match w.taken {
+            Taken::Input => format!("without {}", w.what),
+            Taken::Lines => format!("without the lines of {}", w.what),
+            Taken::Observation => format!("with {} set aside", w.what),
+        };
         let says = match (&w.leader_then, &w.lead_then) {
-            (Some(p), Some(lead)) => {
-                format!("{:.0} % without {} ({lead} leads)", 100.0 * p, w.what)
+            (Some(p), Some(lead)) if *lead != leader.cause => {
+                format!("{:.1} % {what} ({lead} would lead)", 100.0 * p)
             }
-            _ => format!("nothing to argue about without {}", w.what),
+            (Some(p), _) => format!("{:.1} % {what}", 100.0 * p),
+            (None, _) => format!("nothing to argue about {what}"),
         };
         page.wrap(out, ("  - ", 4), 4, &says)?;
     }

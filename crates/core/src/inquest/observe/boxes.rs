@@ -3,7 +3,7 @@
 use super::super::clocks_seen::{Reading, SeenClock, whose};
 use super::super::evidence::{Cite, Evidence, Weighs};
 use super::super::facts::{Facts, Source};
-use super::super::numbers::number;
+use super::super::numbers::{is_round, number};
 use super::super::subject::Subject;
 use crate::dump::conntrack::Entry;
 use crate::time::{Gap, Moment};
@@ -67,6 +67,23 @@ fn timeout_of(clocks: &[SeenClock]) -> Option<(f64, bool)> {
     of(Reading::Direct).map(|s| (s, true)).or(of(Reading::Hint).map(|s| (s, false)))
 }
 
+/// The box's timeout is unknown. Just below a round number an entry was most likely refreshed a moment ago;
+/// any other number is no age at all.
+fn without_timeout(source: &Source, remaining: f64, cites: Vec<Cite>) -> Evidence {
+    if remaining >= 30.0 && is_round(remaining, remaining + FRESH_S, remaining) {
+        let says = format!(
+            "{}: {remaining:.0} s remain on the entry, just below a round number: most likely refreshed a moment before",
+            whose(source)
+        );
+        return Evidence::table("box-entry", "just-refreshed", says, cites).weaker(0.6);
+    }
+    let says = format!(
+        "{}: {remaining:.0} s remain on the entry; without the box's timeout that is no age",
+        whose(source)
+    );
+    Evidence::new(Weighs::Context("entry"), says, cites)
+}
+
 fn entry_says(
     source: &Source,
     entry: &Entry,
@@ -91,11 +108,7 @@ fn entry_says(
         return found;
     };
     let Some((timeout, direct)) = timeout_of(clocks) else {
-        let says = format!(
-            "{}: {remaining:.0} s remain on the entry; without the box's timeout that is no age",
-            whose(source)
-        );
-        found.push(own(Evidence::new(Weighs::Context("entry"), says, cites())));
+        found.push(own(without_timeout(source, remaining, cites())));
         return found;
     };
     let since = timeout - remaining;
