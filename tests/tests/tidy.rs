@@ -133,6 +133,11 @@ fn the_number_of_crates_stays_within_its_budget() {
 }
 
 #[test]
+fn every_crate_that_is_declared_is_used() {
+    assert_tidy("Cargo.toml", &deps::unused(&source::all_rust()));
+}
+
+#[test]
 fn every_licence_is_one_deny_toml_allows() {
     let deny = std::fs::read_to_string(repo().join("deny.toml")).unwrap();
     let allowed = deps::allowed_licences(&deny);

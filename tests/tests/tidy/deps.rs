@@ -1,5 +1,6 @@
 //! Crates from elsewhere: how many, and under which licences.
 
+use crate::tidy::source::{self, Source};
 use hopclock_tests::repo;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,37 @@ fn reachable(needs: &BTreeMap<String, Vec<String>>, from: &str) -> BTreeSet<Stri
         to_read.extend(next.into_iter().filter(|n| reached.insert(n.clone())));
     }
     reached
+}
+
+/// Dependencies a package of the workspace declares and never names.
+pub fn unused(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in
+        ["crates/core", "crates/render", "crates/live", "crates/lab", "crates/cli", "tests"]
+    {
+        let Ok(manifest) = std::fs::read_to_string(repo().join(folder).join("Cargo.toml")) else {
+            continue; // a room not built yet
+        };
+        let own = sources.iter().filter(|s| s.path.starts_with(&format!("{folder}/")));
+        let code: Vec<&str> = own.map(|s| s.code.as_str()).collect();
+        found.extend(unnamed(folder, &manifest, &code));
+    }
+    found
+}
+
+fn unnamed(folder: &str, manifest: &str, code: &[&str]) -> Vec<String> {
+    let manifest: toml::Table = toml::from_str(manifest).unwrap();
+    let mut found = Vec::new();
+    for section in ["dependencies", "dev-dependencies"] {
+        let declared = manifest.get(section).and_then(toml::Value::as_table);
+        for name in declared.into_iter().flat_map(toml::Table::keys) {
+            let spelt = name.replace('-', "_");
+            if !code.iter().any(|text| !source::words(text, &spelt).is_empty()) {
+                found.push(format!("{folder}: nothing names {name}: take it out of Cargo.toml"));
+            }
+        }
+    }
+    found
 }
 
 /// The licences `deny.toml` allows.
@@ -139,6 +171,14 @@ mod tests {
     fn what_a_crate_brings_along_is_counted_through() {
         assert_eq!(over_budget(LOCK, &[("ours", 2), ("mine", 0)]).len(), 0);
         assert_eq!(over_budget(LOCK, &[("ours", 1)]).len(), 1);
+    }
+
+    #[test]
+    fn a_dependency_nobody_names_is_seen() {
+        let manifest = "[dependencies]\naho-corasick = \"1\"\nserde = \"1\"";
+        let found = unnamed("crates/core", manifest, &["use serde::Serialize;", "fn a() {}"]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(unnamed("crates/core", manifest, &["serde::x(aho_corasick::y)"]).len(), 0);
     }
 
     #[test]
