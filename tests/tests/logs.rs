@@ -67,3 +67,36 @@ fn the_table_of_cases() {
         }
     }
 }
+
+#[test]
+fn the_table_of_timing() {
+    let Some(folder) = material::folder("the_table_of_timing") else { return };
+    let mut names: Vec<_> = std::fs::read_dir(folder.join("timing"))
+        .expect("timing")
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "log"))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty());
+    for path in names {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let r = read(&path);
+        println!("{}", row(&name, &r));
+        let text = std::fs::read_to_string(&path).expect("text");
+        let said = |w: &str| text.lines().filter(|l| l.contains(w)).count();
+        let acts = |act| r.events.iter().filter(|e| e.act == act).count();
+        assert_eq!(acts(Act::Opened), said(" connected to "), "{name}");
+        assert_eq!(acts(Act::Ended), said(" disconnected from "), "{name}");
+        let lives = || r.series.iter().flat_map(|s| &s.lives);
+        let ends = lives().filter(|l| l.end.is_some()).count();
+        assert_eq!(ends, said(" disconnected from "), "{name}: every end is a life's");
+        for life in lives() {
+            // The file states each life's length: the opening found must agree with it.
+            let event = |i: Option<usize>| i.and_then(|i| r.events.get(i));
+            let (Some(open), Some(end)) = (event(life.open), event(life.end)) else { continue };
+            let stated = end.stated_age.expect("a stated age");
+            let off = (end.at.since(open.at).secs_f64() - stated.secs_f64()).abs();
+            assert!(off < 0.02, "{name}: {} and {}", open.text, end.text);
+        }
+    }
+}

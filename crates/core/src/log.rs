@@ -14,6 +14,7 @@ mod lengths;
 mod pairing;
 mod phrasebook;
 mod scan;
+mod shapes;
 mod sieve;
 mod stamp;
 mod template;
@@ -95,7 +96,7 @@ pub struct Life {
 pub struct LogSeries {
     /// What they have in common, in words.
     pub what: String,
-    /// In the order of their ends.
+    /// In the order of their ends; those without one last, in the order of their openings.
     pub lives: Vec<Life>,
 }
 

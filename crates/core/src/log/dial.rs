@@ -29,6 +29,21 @@ pub(crate) enum When {
     Uptime(i64),
 }
 
+impl When {
+    /// This moment moved by nanoseconds.
+    pub(crate) fn later(self, by: i64) -> Self {
+        match self {
+            When::Known(ns) => When::Known(ns.saturating_add(by)),
+            When::Daily(ns) => When::Daily(ns.saturating_add(by)),
+            When::Uptime(ns) => When::Uptime(ns.saturating_add(by)),
+            // The day's nanoseconds may run over: the moment is their sum.
+            When::Yearly(turn, month, day, ns) => {
+                When::Yearly(turn, month, day, ns.saturating_add(by))
+            }
+        }
+    }
+}
+
 /// Settles stamps in the order of their lines.
 #[derive(Debug, Default)]
 pub(crate) struct Dial {

@@ -8,9 +8,10 @@ use super::dial::{Dial, Settled, When};
 use super::identity::{Id, identities};
 use super::lengths::{Stated, stated};
 use super::phrasebook::{Look, Looker, Says};
+use super::shapes::{self, Shaped};
 use super::stamp::{Finder, Stamp};
 use super::template::Templates;
-use crate::time::Moment;
+use crate::time::{Gap, Moment};
 
 /// Bytes of a line that are looked at; the rest of a longer one is counted in the notes.
 const LONGEST: usize = 16 * 1024;
@@ -48,10 +49,54 @@ pub(super) enum Because {
     Phrase(usize),
     /// A noun beside a verb.
     Lexicon,
+    /// A fixed form, by whose it is.
+    Shape(&'static str),
     /// `--open` or `--end`.
     Option,
     /// A file of bare stamps.
     Bare,
+}
+
+/// What a line was heard to say, from whichever source.
+#[derive(Debug)]
+struct Heard {
+    says: Says,
+    words: Vec<&'static str>,
+    because: Because,
+    age: Option<Gap>,
+    stamp_is_start: bool,
+}
+
+impl Heard {
+    /// Without a length of its own.
+    fn new(says: Says, words: Vec<&'static str>, because: Because) -> Self {
+        Self { says, words, because, age: None, stamp_is_start: false }
+    }
+
+    /// By the phrasebook.
+    fn of_look(look: Look) -> Self {
+        let because = look.phrase.map_or(Because::Lexicon, Because::Phrase);
+        Self::new(look.act, look.words, because)
+    }
+
+    /// By a fixed form.
+    fn of_shape(s: Shaped) -> Self {
+        let because = Because::Shape(s.whose);
+        Self { age: s.age, stamp_is_start: s.stamp_is_start, ..Self::new(s.says, s.words, because) }
+    }
+}
+
+/// The fixed form of a line, if it has one and may have one: by a text in it, or by a stamp in
+/// brackets that a quote follows (Envoy, the common log format) or that has slashes (HAProxy).
+fn shaped(line: &[u8], stamp: Option<&Stamp>, likely: bool) -> Option<Shaped> {
+    let (start, end) = stamp.map_or((0, 0), |s| (s.start, s.end));
+    let bracketed = start > 0 && line.get(start - 1) == Some(&b'[');
+    let quoted = line.get(end..).is_some_and(|rest| rest.starts_with(b"] \""));
+    let slashed = line.get(start + 2) == Some(&b'/');
+    if !likely && !(bracketed && (quoted || slashed)) {
+        return None;
+    }
+    shapes::read(&String::from_utf8_lossy(line), end, bracketed)
 }
 
 /// The line before, in case it is the last one before an end.
@@ -153,7 +198,7 @@ impl Gather {
         }
         let message = stamp.map_or(0, |s| s.end);
         match self.look(&line, stamp.as_ref()) {
-            Some((look, because)) => self.speaks(&line, message, look, because),
+            Some(heard) => self.speaks(&line, message, heard),
             None => self.remember(&line, when),
         }
     }
@@ -189,35 +234,39 @@ impl Gather {
         when
     }
 
-    /// What a line says: by the caller's texts, else by the phrasebook.
-    fn look(&mut self, line: &[u8], stamp: Option<&Stamp>) -> Option<(Look, Because)> {
-        let _ = stamp;
+    /// What a line says: by the caller's texts, else by its fixed form, else by the phrasebook.
+    fn look(&mut self, line: &[u8], stamp: Option<&Stamp>) -> Option<Heard> {
         let has = |texts: &[String]| {
             texts
                 .iter()
                 .any(|t| !t.is_empty() && memchr::memmem::find(line, t.as_bytes()).is_some())
         };
         let (end, open) = (has(&self.options.end), has(&self.options.open));
-        let looked = self.looker.look(line);
+        let (looked, shape) = self.looker.look(line);
         if end || open {
             let act = if end { Says::Ended } else { Says::Opened };
             let words = looked.map(|l| l.words).unwrap_or_default();
-            return Some((Look { act, words, phrase: None }, Because::Option));
+            return Some(Heard::new(act, words, Because::Option));
         }
-        let mut look = looked?;
+        let mut heard = match (shaped(line, stamp, shape), looked) {
+            (Some(shaped), Some(look)) if !shaped.fixed && look.act > shaped.says => {
+                Heard::of_look(look)
+            }
+            (Some(shaped), _) => Heard::of_shape(shaped),
+            (None, look) => Heard::of_look(look?),
+        };
         // The caller's texts replace the phrasebook's idea of an end or an opening.
-        look.act = match look.act {
+        heard.says = match heard.says {
             Says::Ended | Says::Attempt if !self.options.end.is_empty() => Says::Incident,
             Says::Opened | Says::Reopened if !self.options.open.is_empty() => Says::Incident,
             other => other,
         };
-        let because = look.phrase.map_or(Because::Lexicon, Because::Phrase);
-        Some((look, because))
+        Some(heard)
     }
 
     /// Keeps a line that speaks of a connection.
-    fn speaks(&mut self, line: &[u8], message: usize, look: Look, because: Because) {
-        let Some((when, earlier, further)) = self.record else {
+    fn speaks(&mut self, line: &[u8], message: usize, heard: Heard) {
+        let Some((stamped, earlier, further)) = self.record else {
             self.tally.timeless += 1;
             return;
         };
@@ -228,30 +277,35 @@ impl Gather {
         if message == 0
             && let Some(draft) = earlier.and_then(|at| self.drafts.get_mut(at))
         {
-            merge(draft, &look, because, line);
+            merge(draft, &heard, line);
             return;
         }
-        self.fill(&look);
+        self.fill(heard.says);
         let text = String::from_utf8_lossy(line);
         self.tally.bad_text += u64::from(matches!(text, Cow::Owned(_)));
         let body = line.get(message..).map(String::from_utf8_lossy).unwrap_or_default();
         let body = body.trim_start_matches([']', ':', ' ', '|', '\t', '"']);
-        if !self.room(look.act) {
+        if !self.room(heard.says) {
             return;
         }
+        let mut stated = stated(body);
+        stated.age = heard.age.or(stated.age);
+        // Some writers stamp the beginning of what a line tells of: the event is its end.
+        let later = heard.age.filter(|_| heard.stamp_is_start).map_or(0, Gap::ns);
+        let when = stamped.later(later);
         let draft = Draft {
             line: self.tally.lines,
             when,
-            says: look.act,
-            words: look.words,
+            says: heard.says,
+            words: heard.words,
             ids: identities(line, body, self.options.key.as_deref()),
-            stated: stated(body),
+            stated,
             text: quote(&text),
             template: self.templates.number(body),
-            because,
+            because: heard.because,
             filler: false,
         };
-        self.record = Some((when, Some(self.drafts.len()), further + u32::from(message == 0)));
+        self.record = Some((stamped, Some(self.drafts.len()), further + u32::from(message == 0)));
         self.drafts.push(draft);
         self.previous = None;
     }
@@ -270,8 +324,8 @@ impl Gather {
     }
 
     /// Before an end: keeps the line before it, which may be the last sign of life.
-    fn fill(&mut self, look: &Look) {
-        if !matches!(look.act, Says::Ended | Says::Attempt) || self.drafts.len() >= MANY {
+    fn fill(&mut self, says: Says) {
+        if !matches!(says, Says::Ended | Says::Attempt) || self.drafts.len() >= MANY {
             return;
         }
         let Some(previous) = self.previous.take() else { return };
@@ -401,15 +455,15 @@ fn is_bare(line: &[u8], stamp: &Stamp) -> bool {
 }
 
 /// Adds what a further line of a record says to the record's event.
-fn merge(draft: &mut Draft, look: &Look, because: Because, line: &[u8]) {
-    for word in &look.words {
+fn merge(draft: &mut Draft, heard: &Heard, line: &[u8]) {
+    for word in &heard.words {
         if !draft.words.contains(word) {
             draft.words.push(word);
         }
     }
-    if look.act > draft.says && look.act != Says::Reopened {
-        draft.says = look.act;
-        draft.because = because;
+    if heard.says > draft.says && heard.says != Says::Reopened {
+        draft.says = heard.says;
+        draft.because = heard.because;
     }
     let more = stated(&String::from_utf8_lossy(line));
     draft.stated.age = draft.stated.age.or(more.age);

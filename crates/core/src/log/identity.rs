@@ -261,7 +261,9 @@ fn named(message: &str, ids: &mut Vec<Id>) {
         }
         let has_digit = value.bytes().any(|b| b.is_ascii_digit());
         let length = value.len() <= 40 && !is_end(value.trim_end_matches(':'));
-        if has_digit && length && !value.contains('/') {
+        // An address that goes on with its port is `addresses`' business.
+        let address = value.contains('.') && message.contains(&format!("{value}:"));
+        if has_digit && length && !address && !value.contains('/') {
             let kind = if noun == "as" { "client" } else { noun.as_str() };
             add(ids, kind, value);
         }

@@ -36,13 +36,17 @@ pub(super) fn read(gathered: Gathered) -> LogReading {
     let groups = key::groups(&items, kind.as_deref());
     let mut lives = Vec::new();
     let mut acts: Vec<Act> = drafts.iter().map(|d| plain(d.says)).collect();
-    for group in groups.values() {
-        walk::walk(group, &mut lives, &mut acts);
+    if kind.is_none() && key::ages_tell(&items) {
+        walk::by_age(&items, &mut lives);
+    } else {
+        for (value, group) in &groups {
+            walk::walk(group, !value.is_empty(), &mut lives, &mut acts);
+        }
     }
     walk::adopt_orphans(&items, &mut lives);
     lives.retain(|l| !walk::says_nothing(l));
     let at = |index: usize| drafts.get(index).map(|d| settled.moment(d.when));
-    lives.sort_by_key(|l| l.end.or(l.open).and_then(at));
+    lives.sort_by_key(|l| (l.end.is_none(), l.end.or(l.open).and_then(at)));
     finish(&gathered, lives, acts, kind.as_deref())
 }
 
@@ -189,6 +193,7 @@ fn because(why: Because) -> String {
             .product(index)
             .map_or_else(String::new, |(name, source)| format!("wording of {name} ({source})")),
         Because::Lexicon => "a noun and a verb about connections".into(),
+        Because::Shape(whose) => whose.into(),
         Because::Option => "the text given as an option".into(),
         Because::Bare => "a time stamp alone on its line".into(),
     }

@@ -71,6 +71,7 @@ struct Lexicon {
     lively: Vec<String>,
     nots: Vec<String>,
     near: Vec<String>,
+    shapes: Vec<String>,
 }
 
 /// The whole file.
@@ -103,6 +104,7 @@ struct Roles {
     lively: bool,
     not: bool,
     near: bool,
+    shape: bool,
 }
 
 /// A text and all that depends on it.
@@ -146,6 +148,7 @@ impl File {
             lively: Vec::new(),
             nots: Vec::new(),
             near: Vec::new(),
+            shapes: Vec::new(),
         };
         Self { lexicon, product: Vec::new() }
     }
@@ -219,6 +222,7 @@ impl Builder {
         self.role(&l.lively, true, |r| r.lively = true);
         self.role(&l.nots, false, |r| r.not = true);
         self.role(&l.near, false, |r| r.near = true);
+        self.role(&l.shapes, true, |r| r.shape = true);
         for product in file.product {
             let at = self.products.len();
             self.products.push((product.name, product.source));

@@ -127,3 +127,37 @@ fn the_callers_texts_replace_the_phrasebook() {
     let r = reader.finish();
     assert_eq!(lives(&r), [["?-?-2"]]);
 }
+
+#[test]
+fn one_connection_may_be_closed_twice_in_words() {
+    let r = read(
+        "2021-11-22 09:47:27.468546+00:00 [info] <0.4623.0> accepting Web MQTT connection <0.4623.0> (192.0.2.1:55698 -> 192.0.2.2:15675)\n\
+         2021-11-22 10:03:27.696946+00:00 [erro] <0.4623.0> closing Web MQTT connection \"192.0.2.1:55698 -> 192.0.2.2:15675\" (keepalive timeout)\n\
+         2021-11-22 10:03:27.697218+00:00 [info] <0.4623.0> closing Web MQTT connection <0.4623.0> (192.0.2.1:55698 -> 192.0.2.2:15675)\n",
+    );
+    assert_eq!(lives(&r), [["1-?-2"]]);
+}
+
+#[test]
+fn a_stated_age_finds_its_opening_among_many() {
+    let r = read(
+        "2024-04-29T19:54:15.000Z INFO connected to 192.0.2.8:3128\n\
+         2024-04-29T19:54:16.000Z INFO connected to 192.0.2.8:3128\n\
+         2024-04-29T19:54:17.000Z INFO connected to 192.0.2.8:3128\n\
+         2024-04-29T19:55:16.002Z WARN disconnected from 192.0.2.8:3128 after 60.001s state=SF\n\
+         2024-04-29T19:55:17.000Z WARN disconnected from 192.0.2.8:3128 after 62.000s state=SF\n",
+    );
+    assert_eq!(lives(&r), [["2-?-4", "1-?-5", "3-?-?"]]);
+}
+
+#[test]
+fn haproxy_states_the_age_and_what_timed_out() {
+    let r = read(
+        "192.0.2.1:40000 [14/Aug/2026:10:00:00.000] f b/s1 1/0/60001 212 cD 1/1/1/1/0 0/0\n\
+         192.0.2.1:40001 [14/Aug/2026:10:01:01.000] f b/s1 1/0/60002 212 cD 1/1/1/1/0 0/0\n",
+    );
+    assert_eq!(lives(&r), [["?-?-1", "?-?-2"]]);
+    assert_eq!(r.events[0].stated_age, Some(Gap::from_millis(60_001)));
+    assert_eq!(r.events[0].words, ["idle-timeout-said", "timeout-client"]);
+    assert_eq!(r.events[1].at.since(r.events[0].at), Gap::from_millis(61_001));
+}

@@ -48,6 +48,18 @@ pub(super) fn choose(items: &[Item<'_>], wanted: bool) -> Option<String> {
     (worth > 0 && worth >= in_order.matched * 2 - in_order.clashes).then(|| kind.to_string())
 }
 
+/// Whether openings and ends clash in their order while most ends state their age.
+pub(super) fn ages_tell(items: &[Item<'_>]) -> bool {
+    let ends = items.iter().filter(|i| i.draft.says == Says::Ended);
+    let (mut all, mut aged) = (0, 0);
+    for end in ends {
+        all += 1;
+        aged += usize::from(end.draft.stated.age.is_some());
+    }
+    let opens = items.iter().any(|i| matches!(i.draft.says, Says::Opened | Says::Reopened));
+    opens && aged * 5 >= all * 4 && aged > 0 && score(items, None).clashes > 0
+}
+
 /// Whether a line opens or ends.
 fn turns(draft: &Draft) -> bool {
     matches!(draft.says, Says::Opened | Says::Reopened | Says::Ended)

@@ -1,11 +1,13 @@
 //! One connection after another: walks the lines of one identity in the order of time. Refuses to
 //! hold two connections open at once: a second opening means that the first one's end went unseen.
 
+use std::collections::BTreeMap;
+
 use super::super::gather::Draft;
 use super::super::phrasebook::Says;
 use super::super::{Act, Life};
 use super::{Item, TOGETHER};
-use crate::time::Moment;
+use crate::time::{Gap, Moment};
 
 /// What is known of the connection under way.
 #[derive(Default)]
@@ -15,15 +17,18 @@ struct Now {
     /// The first line since the last end, if it started a request.
     request: Option<usize>,
     fresh: bool,
+    keyed: bool,
 }
 
 /// The last ending: its life, when, and its line's template.
 type Last = (usize, Moment, u32);
 
 /// Walks one group, adding its lives; attempts that end something become endings in `acts`.
-pub(super) fn walk(group: &[Item<'_>], lives: &mut Vec<Life>, acts: &mut [Act]) {
+///
+/// `keyed` says that the lines carry one identity, so that two ends in a moment are one.
+pub(super) fn walk(group: &[Item<'_>], keyed: bool, lives: &mut Vec<Life>, acts: &mut [Act]) {
     let opens = group.iter().any(|i| matches!(i.draft.says, Says::Opened | Says::Reopened));
-    let mut now = Now { fresh: true, ..Now::default() };
+    let mut now = Now { fresh: true, keyed, ..Now::default() };
     let mut last: Option<Last> = None;
     for item in group {
         let index = item.index;
@@ -60,6 +65,34 @@ pub(super) fn walk(group: &[Item<'_>], lives: &mut Vec<Life>, acts: &mut [Act]) 
     }
 }
 
+/// Pairs ends with the openings that their stated ages point at; what no age points at stays open.
+///
+/// For logs of many connections at once whose lines carry no identity.
+pub(super) fn by_age(items: &[Item<'_>], lives: &mut Vec<Life>) {
+    let mut free: BTreeMap<(Moment, usize), usize> = BTreeMap::new();
+    for item in items.iter().filter(|i| matches!(i.draft.says, Says::Opened | Says::Reopened)) {
+        free.insert((item.at, item.index), item.index);
+    }
+    for item in items.iter().filter(|i| i.draft.says == Says::Ended) {
+        let mut life = Life { end: Some(item.index), ..Life::default() };
+        if let Some(age) = item.draft.stated.age {
+            let born = item.at.plus(Gap::from_ns(-age.ns()));
+            let slack = Gap::from_ns((age.ns() / 100).max(TOGETHER.ns()));
+            let near = nearest(&free, born).filter(|(at, _)| at.since(born).abs() <= slack);
+            life.open = near.and_then(|key| free.remove(&key));
+        }
+        lives.push(life);
+    }
+    lives.extend(free.into_values().map(|open| Life { open: Some(open), ..Life::default() }));
+}
+
+/// The free opening nearest to a moment.
+fn nearest(free: &BTreeMap<(Moment, usize), usize>, at: Moment) -> Option<(Moment, usize)> {
+    let before = free.range(..(at, usize::MAX)).next_back().map(|(k, _)| *k);
+    let after = free.range((at, 0)..).next().map(|(k, _)| *k);
+    [before, after].into_iter().flatten().min_by_key(|(m, _)| m.since(at).abs())
+}
+
 /// A life from what is known.
 fn close(now: &Now, end: Option<usize>) -> Life {
     let open = now.open.map(|(index, ..)| index).or(now.request);
@@ -76,7 +109,7 @@ fn opened(item: &Item<'_>, now: &mut Now, lives: &mut Vec<Life>) {
         lives.push(close(now, None));
     }
     let open = Some((item.index, item.at, item.draft.template));
-    *now = Now { open, ..Now::default() };
+    *now = Now { open, keyed: now.keyed, ..Now::default() };
 }
 
 /// An ending line.
@@ -84,7 +117,7 @@ fn ended(item: &Item<'_>, now: &mut Now, last: &mut Option<Last>, lives: &mut Ve
     let nothing_since = now.open.is_none() && now.alive.is_none();
     if nothing_since
         && let Some((life, at, template)) = *last
-        && template != item.draft.template
+        && (now.keyed || template != item.draft.template)
         && (item.at.since(at) <= TOGETHER || only_reconnects(item.draft))
         && let Some(life) = lives.get_mut(life)
     {
@@ -93,7 +126,7 @@ fn ended(item: &Item<'_>, now: &mut Now, last: &mut Option<Last>, lives: &mut Ve
     }
     *last = Some((lives.len(), item.at, item.draft.template));
     lives.push(close(now, Some(item.index)));
-    *now = Now { fresh: true, ..Now::default() };
+    *now = Now { fresh: true, keyed: now.keyed, ..Now::default() };
 }
 
 /// Whether a line only says that the client tries again.

@@ -49,20 +49,22 @@ impl Looker {
         Self { book: super::book(), hits: Vec::new() }
     }
 
-    /// What the line says, if it speaks of a connection at all.
-    pub(crate) fn look(&mut self, line: &[u8]) -> Option<Look> {
+    /// What the line says, if it speaks of a connection at all; and whether it may have one of
+    /// the fixed forms of [`shapes`](super::super::shapes).
+    pub(crate) fn look(&mut self, line: &[u8]) -> (Option<Look>, bool) {
         if !self.book.triggers(line) {
-            return None;
+            return (None, false);
         }
         let mut hits = std::mem::take(&mut self.hits);
         self.book.sieve.hits(line, MOST_HITS, &mut hits);
         hits.retain(|h| self.is_exact(line, h));
         let mut found = self.phrases(line, &hits);
         self.lexicon(line, &hits, &mut found);
+        let shape = hits.iter().any(|h| self.book.piece(h).is_some_and(|p| p.roles.shape));
         self.hits = hits;
         let kept: Vec<&Match> =
             found.iter().filter(|m| !found.iter().any(|other| other.covers(m))).collect();
-        self.conclude(&kept)
+        (self.conclude(&kept), shape)
     }
 
     /// Texts with telling punctuation must stand there literally.
