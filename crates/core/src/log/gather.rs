@@ -134,6 +134,7 @@ pub(super) struct Gather {
 struct Tally {
     lines: u64,
     stamped: u64,
+    others: u64,
     timeless: u64,
     long: u64,
     nul: u64,
@@ -151,6 +152,8 @@ pub(super) struct Gathered {
     pub settled: Settled,
     pub lines: u64,
     pub stamped: u64,
+    /// Stamped lines that speak of no connection.
+    pub others: u64,
     pub span: Option<(Moment, Moment)>,
     pub resolution_ns: i64,
     pub zone_assumed: bool,
@@ -242,7 +245,9 @@ impl Gather {
                 .any(|t| !t.is_empty() && memchr::memmem::find(line, t.as_bytes()).is_some())
         };
         let (end, open) = (has(&self.options.end), has(&self.options.open));
-        let (looked, shape) = self.looker.look(line);
+        // Most bytes before the message are the stamp's own, which say nothing.
+        let from = stamp.filter(|s| s.start <= 1).map_or(0, |s| s.end);
+        let (looked, shape) = self.looker.look(line.get(from..).unwrap_or_default());
         if end || open {
             let act = if end { Says::Ended } else { Says::Opened };
             let words = looked.map(|l| l.words).unwrap_or_default();
@@ -348,6 +353,7 @@ impl Gather {
     fn remember(&mut self, line: &[u8], when: Option<When>) {
         match when {
             Some(when) => {
+                self.tally.others += 1;
                 let text = line.get(..line.len().min(QUOTE)).unwrap_or_default();
                 match &mut self.previous {
                     Some(p) => {
@@ -391,6 +397,7 @@ impl Gather {
             settled,
             lines: self.tally.lines,
             stamped: self.tally.stamped,
+            others: self.tally.others,
             span,
             resolution_ns,
             zone_assumed: self.dial.zone_assumed(),

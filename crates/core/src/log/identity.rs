@@ -88,6 +88,12 @@ const KEYS: [&str; 30] = [
     "trace_id",
 ];
 
+/// What names of source files end in.
+const SOURCES: [&str; 18] = [
+    "c", "h", "cc", "cpp", "go", "rs", "py", "js", "ts", "java", "kt", "rb", "erl", "ex", "php",
+    "cs", "scala", "lua",
+];
+
 /// All identities of a message; `line` is the whole line for JSON.
 pub(crate) fn identities(line: &[u8], message: &str, key: Option<&str>) -> Vec<Id> {
     let mut ids = Vec::new();
@@ -136,17 +142,19 @@ fn pairs(message: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Known keys of JSON and of `name=value`.
 fn structured(line: &[u8], ids: &mut Vec<Id>) {
     for field in fields(line).take(100) {
-        let key = String::from_utf8_lossy(field.key).to_ascii_lowercase();
-        if KEYS.contains(&key.as_str()) {
+        let known = KEYS.iter().find(|k| k.as_bytes().eq_ignore_ascii_case(field.key));
+        if let Some(key) = known {
             let (Value::Text(text) | Value::Bare(text)) = field.value;
-            add(ids, &key, &String::from_utf8_lossy(text));
+            add(ids, key, &String::from_utf8_lossy(text));
         }
+    }
+    if !line.contains(&b'=') {
+        return;
     }
     let text = String::from_utf8_lossy(line);
     for (name, value) in pairs(&text) {
-        let name = name.to_ascii_lowercase();
-        if KEYS.contains(&name.as_str()) {
-            add(ids, &name, value);
+        if let Some(key) = KEYS.iter().find(|k| k.eq_ignore_ascii_case(name)) {
+            add(ids, key, value);
         }
     }
 }
@@ -157,7 +165,8 @@ fn brackets(message: &str, ids: &mut Vec<Id>) {
         for part in word.split_inclusive(']') {
             let Some((head, tail)) = part.split_once('[') else { continue };
             let Some((inner, _)) = tail.split_once(']') else { continue };
-            if inner.is_empty() || !inner.bytes().any(|b| b.is_ascii_digit()) {
+            let plain = inner.len() <= 24 && !inner.contains([':', '/', '.']);
+            if !plain || !inner.bytes().any(|b| b.is_ascii_digit()) {
                 continue;
             }
             let digits = inner.bytes().all(|b| b.is_ascii_digit());
@@ -209,15 +218,15 @@ fn addresses(message: &str, ids: &mut Vec<Id>) {
     let mut ends: Vec<&str> = Vec::new();
     let spaced = message.replace("->", " ");
     let tokens: Vec<&str> = spaced
-        .split(|c: char| c.is_whitespace() || "()[]\"',;=|<>".contains(c))
+        .split(|c: char| c.is_whitespace() || "()[]\"',;=|<>\\".contains(c))
         .filter(|t| !t.is_empty())
         .collect();
     for token in tokens {
         let token = token.trim_end_matches([':', '.']);
         let token = token.rsplit("//").next().unwrap_or(token);
         let token = token.split('/').next().unwrap_or(token);
-        if let Some(at) = message.find(token)
-            && is_end(token)
+        if is_end(token)
+            && let Some(at) = message.find(token)
             && let Some(kept) = message.get(at..at + token.len())
         {
             ends.push(kept);
@@ -241,6 +250,12 @@ fn is_end(token: &str) -> bool {
     let Some((host, port)) = token.rsplit_once(':') else { return false };
     let named = host.contains('.') || host.contains(':') || host == "localhost";
     let digits = (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    // So do places in sources (`reactor.cc:450`).
+    let source = host.rsplit('.').next().is_some_and(|e| SOURCES.contains(&e));
+    let v6 = host.bytes().all(|b| b.is_ascii_hexdigit() || b":.[]%".contains(&b));
+    if source || host.contains(':') && !v6 {
+        return false;
+    }
     // A time of day also ends in a colon and digits.
     let letters = host.bytes().any(|b| b.is_ascii_alphabetic() || b == b'.');
     let clean = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_%".contains(&b));
@@ -255,16 +270,13 @@ fn named(message: &str, ids: &mut Vec<Id>) {
         .collect();
     for pair in words.windows(2) {
         let [noun, value] = pair else { continue };
-        let noun = noun.to_ascii_lowercase();
-        if !NOUNS.contains(&noun.as_str()) {
-            continue;
-        }
+        let Some(noun) = NOUNS.iter().find(|n| n.eq_ignore_ascii_case(noun)) else { continue };
         let has_digit = value.bytes().any(|b| b.is_ascii_digit());
         let length = value.len() <= 40 && !is_end(value.trim_end_matches(':'));
         // An address that goes on with its port is `addresses`' business.
         let address = value.contains('.') && message.contains(&format!("{value}:"));
         if has_digit && length && !address && !value.contains('/') {
-            let kind = if noun == "as" { "client" } else { noun.as_str() };
+            let kind = if *noun == "as" { "client" } else { noun };
             add(ids, kind, value);
         }
     }

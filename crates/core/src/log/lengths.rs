@@ -97,9 +97,14 @@ fn number_and_unit(text: &str) -> bool {
 
 /// A decimal number and its bytes.
 fn number(text: &str) -> Option<(f64, usize)> {
-    let len = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-    let body = text.get(..len)?.trim_end_matches('.');
-    let value = body.parse().ok()?;
+    let len = text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b',')).count();
+    let mut body = text.get(..len)?.trim_end_matches(['.', ',']);
+    // Thousands are grouped by three (MySQL Connector/J writes 1,234,567 milliseconds).
+    let grouped = body.split(',').skip(1).all(|g| g.len() == 3);
+    if body.contains(',') && !grouped {
+        body = body.split(',').next()?;
+    }
+    let value = body.replace(',', "").parse().ok()?;
     Some((value, body.len()))
 }
 
@@ -180,7 +185,7 @@ fn key_unit(key: &str) -> Option<f64> {
 /// What the words before and after make of the length between `start` and `end`.
 fn kind(message: &str, start: usize, end: usize) -> Option<Kind> {
     let lower = message.to_ascii_lowercase();
-    let mut from = start.saturating_sub(40);
+    let mut from = start.saturating_sub(64);
     while !lower.is_char_boundary(from) {
         from -= 1;
     }
@@ -192,7 +197,23 @@ fn kind(message: &str, start: usize, end: usize) -> Option<Kind> {
     let retry = ["retry", "reconnect", "again", "backoff", "next", "wait", "sleep", "every"];
     let limit =
         ["timeout", "time-out", "timed out", "limit", "max", "interval", "keepalive", "ttl"];
-    let idle = ["idle", "inactiv", "silen", "no traffic", "no data", "no activity", "last packet"];
+    let idle = [
+        "idle",
+        "inactiv",
+        "silen",
+        "no traffic",
+        "no data",
+        "no activity",
+        "last packet",
+        "last active",
+        "last activity",
+        "last message",
+        "last seen",
+        "not heard",
+        "no input",
+        "lastclientmessage",
+        "last_message",
+    ];
     let age = [
         "after",
         "lasted",
@@ -206,6 +227,8 @@ fn kind(message: &str, start: usize, end: usize) -> Option<Kind> {
         "lifetime",
         "was up",
         "open",
+        "connect time",
+        "connected",
     ];
     if [
         "idle",
@@ -244,7 +267,7 @@ mod tests {
     #[test]
     fn ages_silences_and_limits() {
         type Row = (&'static str, Option<f64>, Option<f64>, Option<f64>);
-        let rows: [Row; 14] = [
+        let rows: [Row; 17] = [
             ("watch exited after 3479s", Some(3479.0), None, None),
             ("pool: checkout after 12584s idle -> FATAL", None, Some(12_584.0), None),
             ("disconnected from 192.0.2.1:22 after 0.105s state=REJ", Some(0.105), None, None),
@@ -257,6 +280,14 @@ mod tests {
             ("Teardown TCP duration 1:00:00 bytes 5", Some(3600.0), None, None),
             ("stream lasted 1h2m3.5s", Some(3723.5), None, None),
             ("connection idle for 5 minutes, closing", None, Some(300.0), None),
+            ("Connect time 3.0 minutes.", Some(180.0), None, None),
+            (
+                "The last packet successfully received from the server was 1,234,567 milliseconds ago.",
+                None,
+                Some(1234.567),
+                None,
+            ),
+            ("Closing idle connection 2, last active 540003 ms ago", None, Some(540.003), None),
             ("received 1204 bytes from 10.0.0.1:55", None, None, None),
             ("{\"msg\":\"closed\",\"age\": 350.2}", Some(350.2), None, None),
         ];

@@ -9,6 +9,7 @@ use super::{Act, Event, Life, LogReading, LogSeries, Taken};
 use crate::time::{Gap, Moment};
 
 mod key;
+mod series;
 mod walk;
 
 /// Lines about one ending follow each other within this.
@@ -39,11 +40,11 @@ pub(super) fn read(gathered: Gathered) -> LogReading {
     if kind.is_none() && key::ages_tell(&items) {
         walk::by_age(&items, &mut lives);
     } else {
-        for (value, group) in &groups {
+        for ((_, value), group) in &groups {
             walk::walk(group, !value.is_empty(), &mut lives, &mut acts);
         }
     }
-    walk::adopt_orphans(&items, &mut lives);
+    walk::adopt_orphans(&items, gathered.others, &mut lives);
     lives.retain(|l| !walk::says_nothing(l));
     let at = |index: usize| drafts.get(index).map(|d| settled.moment(d.when));
     lives.sort_by_key(|l| (l.end.is_none(), l.end.or(l.open).and_then(at)));
@@ -91,6 +92,9 @@ fn finish(g: &Gathered, lives: Vec<Life>, acts: Vec<Act>, kind: Option<&str>) ->
             also: l.also.into_iter().filter_map(rename).collect(),
         })
         .collect();
+    for life in &lives {
+        adopt_lengths(&mut events, life);
+    }
     let series = series(g, &events, lives);
     LogReading {
         taken: taken(g, &events),
@@ -102,6 +106,20 @@ fn finish(g: &Gathered, lives: Vec<Life>, acts: Vec<Act>, kind: Option<&str>) ->
         zone_assumed: g.zone_assumed,
         span: g.span,
         notes: g.notes.clone(),
+    }
+}
+
+/// What the further lines about an ending state counts as stated by the ending's own line.
+fn adopt_lengths(events: &mut [Event], life: &Life) {
+    let Some(end) = life.end else { return };
+    for &also in &life.also {
+        let Some((age, idle)) = events.get(also).map(|e| (e.stated_age, e.stated_idle)) else {
+            continue;
+        };
+        if let Some(event) = events.get_mut(end) {
+            event.stated_age = event.stated_age.or(age);
+            event.stated_idle = event.stated_idle.or(idle);
+        }
     }
 }
 
@@ -134,7 +152,7 @@ fn series(g: &Gathered, events: &[Event], lives: Vec<Life>) -> Vec<LogSeries> {
     }
     let by_line: HashMap<u64, &Draft> = g.drafts.iter().map(|d| (d.line, d)).collect();
     let draft = |index: usize| events.get(index).and_then(|e| by_line.get(&e.line)).copied();
-    let mut parts = key::split(&lives, &draft, &|i| events.get(i).map(|e| e.at));
+    let mut parts = series::split(&lives, &draft, &|i| events.get(i).map(|e| e.at));
     parts.sort_by_key(|(_, lives)| std::cmp::Reverse(lives.len()));
     parts
         .into_iter()

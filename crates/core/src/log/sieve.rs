@@ -11,6 +11,12 @@ const CLASSES: usize = 38;
 /// Room for [`CLASSES`], a power of two.
 const STRIDE: usize = 64;
 
+/// States there is room for. The table's size is fixed so that a masked index needs no check.
+const STATES: usize = 1 << 14;
+
+/// Cells of the table.
+const CELLS: usize = STATES * STRIDE;
+
 /// The class of each byte.
 const FOLD: [u8; 256] = fold_table();
 
@@ -66,7 +72,7 @@ pub(crate) struct Hit {
 /// The automaton.
 #[derive(Debug)]
 pub(crate) struct Sieve {
-    next: Vec<u16>,
+    next: Box<[u16; CELLS]>,
     /// States from this number on hold a trigger.
     first_trigger: u16,
     start: u16,
@@ -85,15 +91,15 @@ struct Node {
 }
 
 impl Sieve {
-    /// Builds the automaton. `None` when there are more than 65,000 states.
+    /// Builds the automaton. `None` when there are more than [`STATES`] states.
     pub(crate) fn new(texts: &[Text]) -> Option<Self> {
         let mut nodes = trie(texts);
         let order = link(&mut nodes);
-        if nodes.len() > 65_000 {
+        if nodes.len() > STATES {
             return None;
         }
-        let number = numbering(&nodes);
-        let mut next = vec![0u16; nodes.len() * STRIDE];
+        let number = numbering(&nodes, &order);
+        let mut next = table();
         // Breadth first: a node's fallback is complete before the node needs it.
         for &node in &order {
             let Some(here) = nodes.get(node) else { continue };
@@ -127,7 +133,7 @@ impl Sieve {
 
     /// The automaton that finds nothing.
     pub(crate) fn nothing() -> Self {
-        let (next, outputs, lens) = (vec![0; STRIDE], vec![Vec::new()], Vec::new());
+        let (next, outputs, lens) = (table(), vec![Vec::new()], Vec::new());
         Self { next, first_trigger: 1, start: 0, outputs, lens }
     }
 
@@ -164,7 +170,8 @@ impl Sieve {
 
     /// The state after a byte of this class.
     fn step(&self, state: u16, class: u8) -> u16 {
-        self.next.get(usize::from(state) * STRIDE + usize::from(class)).copied().unwrap_or(0)
+        let cell = (usize::from(state) * STRIDE + usize::from(class)) & (CELLS - 1);
+        self.next.get(cell).copied().unwrap_or(0)
     }
 }
 
@@ -236,17 +243,28 @@ fn fallback(nodes: &[Node], mut from: usize, class: u8) -> usize {
     }
 }
 
-/// Numbers the nodes so that those holding a trigger come last; the shallow ones keep together.
-fn numbering(nodes: &[Node]) -> Vec<u16> {
+/// Numbers the nodes so that those holding a trigger come last, and the shallow ones, which most
+/// bytes visit, lie together.
+fn numbering(nodes: &[Node], order: &[usize]) -> Vec<u16> {
     let quiet = nodes.iter().filter(|n| !n.trigger).count();
-    let (mut low, mut high) = (0, quiet);
-    let mut number = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        let slot = if node.trigger { &mut high } else { &mut low };
-        number.push(*slot as u16);
-        *slot += 1;
+    let (mut low, mut high) = (0u16, quiet as u16);
+    let mut number = vec![0; nodes.len()];
+    for &at in order {
+        let loud = nodes.get(at).is_some_and(|n| n.trigger);
+        let free = if loud { &mut high } else { &mut low };
+        if let Some(slot) = number.get_mut(at) {
+            *slot = *free;
+        }
+        *free += 1;
     }
     number
+}
+
+/// An empty table.
+fn table() -> Box<[u16; CELLS]> {
+    let cells = vec![0u16; CELLS].into_boxed_slice();
+    // The length is CELLS by the line above.
+    cells.try_into().unwrap_or_else(|_| Box::new([0; CELLS]))
 }
 
 #[cfg(test)]

@@ -161,3 +161,26 @@ fn haproxy_states_the_age_and_what_timed_out() {
     assert_eq!(r.events[0].words, ["idle-timeout-said", "timeout-client"]);
     assert_eq!(r.events[1].at.since(r.events[0].at), Gap::from_millis(61_001));
 }
+
+#[test]
+fn two_upstreams_are_two_series_and_a_moving_one_is_one() {
+    let two = read(
+        "2024-05-10T00:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T00:13:00Z lost connection to 192.0.2.2:80\n\
+         2024-05-10T01:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T01:43:00Z lost connection to 192.0.2.2:80\n\
+         2024-05-10T02:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T03:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T03:13:00Z lost connection to 192.0.2.2:80\n",
+    );
+    assert_eq!(lives(&two).iter().map(Vec::len).collect::<Vec<_>>(), [4, 3]);
+    let one = read(
+        "2024-05-10T00:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T01:00:00Z lost connection to 192.0.2.2:80\n\
+         2024-05-10T02:00:00Z lost connection to 192.0.2.2:80\n\
+         2024-05-10T03:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T04:00:00Z lost connection to 192.0.2.1:80\n\
+         2024-05-10T05:00:00Z lost connection to 192.0.2.2:80\n",
+    );
+    assert_eq!(one.series.len(), 1);
+}

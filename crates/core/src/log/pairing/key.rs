@@ -1,13 +1,11 @@
-//! Which identity tells the connections of this log apart, and which lives belong to one series.
+//! Which identity tells the connections of this log apart.
 //! Refuses an identity under which openings and ends do not meet.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::Life;
-use super::super::gather::Draft;
+use super::super::gather::{Because, Draft};
 use super::super::phrasebook::Says;
 use super::Item;
-use crate::time::Moment;
 
 /// How well an identity pairs the lines of a log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,7 +69,7 @@ fn distinct(items: &[Item<'_>], kind: &str) -> usize {
 }
 
 /// A line's value of one kind of identity.
-fn value<'a>(draft: &'a Draft, kind: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(draft: &'a Draft, kind: &str) -> Option<&'a str> {
     draft.ids.iter().find(|i| i.kind == kind).map(|i| i.value.as_str())
 }
 
@@ -101,49 +99,24 @@ fn score(items: &[Item<'_>], kind: Option<&str>) -> Score {
     s
 }
 
+/// Whether a line belongs to an access log or an identity tells it apart, and by what.
+pub(super) type Group = (bool, String);
+
 /// The lines of each connection, in the order of time.
-pub(super) fn groups<'a>(
-    items: &[Item<'a>],
-    kind: Option<&str>,
-) -> BTreeMap<String, Vec<Item<'a>>> {
-    let mut groups: BTreeMap<String, Vec<Item<'a>>> = BTreeMap::new();
+///
+/// Access logs (HAProxy's, Envoy's) write one line for a whole connection, and of other
+/// connections than the program's own words beside them: they are a group of their own.
+pub(super) fn groups<'a>(items: &[Item<'a>], kind: Option<&str>) -> BTreeMap<Group, Vec<Item<'a>>> {
+    let mut groups: BTreeMap<Group, Vec<Item<'a>>> = BTreeMap::new();
     for item in items {
-        let v = kind.and_then(|k| value(item.draft, k)).unwrap_or("");
-        groups.entry(v.to_string()).or_default().push(*item);
+        let access = is_access(item.draft);
+        let v = kind.filter(|_| !access).and_then(|k| value(item.draft, k)).unwrap_or("");
+        groups.entry((access, v.to_string())).or_default().push(*item);
     }
     groups
 }
 
-/// Splits lives by label or by peer where that sets them apart; one part otherwise.
-pub(super) fn split<'a>(
-    lives: &[Life],
-    draft: &dyn Fn(usize) -> Option<&'a Draft>,
-    _at: &dyn Fn(usize) -> Option<Moment>,
-) -> Vec<(Option<String>, Vec<Life>)> {
-    for kind in ["label", "peer"] {
-        if let Some(parts) = split_by(lives, draft, kind) {
-            return parts;
-        }
-    }
-    vec![(None, lives.to_vec())]
-}
-
-/// The parts under one kind of label, if every life has one and openings and ends agree on it.
-fn split_by<'a>(
-    lives: &[Life],
-    draft: &dyn Fn(usize) -> Option<&'a Draft>,
-    kind: &str,
-) -> Option<Vec<(Option<String>, Vec<Life>)>> {
-    let of = |i: Option<usize>| i.and_then(draft).and_then(|d| value(d, kind));
-    let mut parts: BTreeMap<&str, Vec<Life>> = BTreeMap::new();
-    for life in lives {
-        let (open, end) = (of(life.open), of(life.end));
-        if open.is_some() && end.is_some() && open != end {
-            return None;
-        }
-        parts.entry(end.or(open)?).or_default().push(life.clone());
-    }
-    let small = parts.values().filter(|p| p.len() < 2).count();
-    (parts.len() > 1 && small * 2 <= parts.len())
-        .then(|| parts.into_iter().map(|(k, v)| (Some(k.to_string()), v)).collect())
+/// Whether a line is one of an access log that tells of a whole connection.
+pub(super) fn is_access(draft: &Draft) -> bool {
+    matches!(draft.because, Because::Shape(whose) if whose.contains("wording of"))
 }

@@ -1,7 +1,7 @@
 //! One connection after another: walks the lines of one identity in the order of time. Refuses to
 //! hold two connections open at once: a second opening means that the first one's end went unseen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::gather::Draft;
 use super::super::phrasebook::Says;
@@ -135,25 +135,26 @@ fn only_reconnects(draft: &Draft) -> bool {
     !draft.words.is_empty() && draft.words.iter().all(|w| again.contains(w))
 }
 
-/// Gives lives with nothing before their end the line that stood before it in the log.
-pub(super) fn adopt_orphans(items: &[Item<'_>], lives: &mut [Life]) {
-    let opens = lives.iter().any(|l| l.open.is_some());
-    if opens {
+/// Gives lives without traffic the line that stood before their end in the log.
+///
+/// Only in a log that tells of little else (`others` lines of no connection): in a busy one the
+/// line before an end is anybody's.
+pub(super) fn adopt_orphans(items: &[Item<'_>], others: u64, lives: &mut [Life]) {
+    if others > 2 * lives.len() as u64 + 3 {
         return;
     }
-    let mut filler_before = std::collections::HashMap::new();
-    let mut filler = None;
-    for item in items {
-        if item.draft.filler {
-            filler = Some(item.index);
-        } else {
-            if let Some(found) = filler.take() {
-                filler_before.insert(item.index, found);
-            }
+    let places: HashMap<usize, usize> =
+        items.iter().enumerate().map(|(place, item)| (item.index, place)).collect();
+    for life in lives.iter_mut().filter(|l| l.last_alive.is_none()) {
+        let Some(end) = life.end.and_then(|e| places.get(&e)).copied() else { continue };
+        let before = end.checked_sub(1).and_then(|b| items.get(b));
+        let born = life.open.and_then(|o| places.get(&o)).copied();
+        // After the opening, where there is one.
+        if let Some(filler) = before.filter(|b| b.draft.filler)
+            && born.is_none_or(|b| b < end)
+        {
+            life.last_alive = Some(filler.index);
         }
-    }
-    for life in lives.iter_mut().filter(|l| l.open.is_none() && l.last_alive.is_none()) {
-        life.last_alive = life.end.and_then(|e| filler_before.get(&e).copied());
     }
 }
 

@@ -139,6 +139,7 @@ impl Looker {
             let noun = if moves { beside(false) } else { None };
             let pair = match noun {
                 Some(noun) => Some((act, noun)),
+                None if moves && !r.near && stands_alone(line, verb) => Some((act, verb)),
                 None if r.lively => beside(true).map(|thing| (Says::Alive, thing)),
                 None => None,
             };
@@ -161,7 +162,11 @@ impl Looker {
 
     /// One meaning out of many.
     fn conclude(&self, kept: &[&Match]) -> Option<Look> {
-        let leads = |m: &&&Match| (m.act, m.phrase.is_some());
+        // A failure told by the lexicon alone says less than an end or an opening told beside it.
+        let leads = |m: &&&Match| match (m.act, m.phrase) {
+            (Says::Attempt, None) => (Says::Request, false),
+            (act, phrase) => (act, phrase.is_some()),
+        };
         let lead = kept.iter().max_by_key(leads)?;
         let mut words: Vec<&'static str> = Vec::new();
         for m in kept {
@@ -220,6 +225,25 @@ fn before(pieces: &[usize], hits: &[Hit], at: usize) -> Option<Vec<(usize, usize
         limit = hit.start;
     }
     Some(ranges)
+}
+
+/// Whether a verb is all a message says, but for a level and one name: `Opened`, `mqtt: lost`.
+fn stands_alone(line: &[u8], verb: &Hit) -> bool {
+    const LEVELS: [&[u8]; 10] = [
+        b"info", b"warn", b"warning", b"error", b"debug", b"trace", b"notice", b"wrn", b"inf",
+        b"err",
+    ];
+    if line.len() > 80 {
+        return false;
+    }
+    let before = line.get(..verb.start).unwrap_or_default();
+    let after = line.get(verb.end..).unwrap_or_default();
+    let words = |part: &[u8]| {
+        part.split(|b| !b.is_ascii_alphabetic())
+            .filter(|w| w.len() > 1 && !LEVELS.iter().any(|l| w.eq_ignore_ascii_case(l)))
+            .count()
+    };
+    words(before) + words(after) <= 1
 }
 
 /// Words between two hits; many when they overlap, are far apart, or a sentence ends between.

@@ -102,3 +102,9 @@ fn settings_and_negations_end_nothing() {
         );
     }
 }
+
+#[test]
+fn the_automaton_holds_every_text() {
+    // Were it too large, an empty one would stand in and nothing would be found.
+    assert!(book().triggers(b"connection reset by peer"));
+}
