@@ -70,7 +70,7 @@ fn the_table_of_cases() {
 
 #[test]
 fn the_table_of_timing() {
-    let Some(folder) = material::folder("the_table_of_timing") else { return };
+    let Some(folder) = material("the_table_of_timing") else { return };
     let mut names: Vec<_> = std::fs::read_dir(folder.join("timing"))
         .expect("timing")
         .filter_map(|e| e.ok().map(|e| e.path()))
