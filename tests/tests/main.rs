@@ -7,5 +7,6 @@ mod commands;
 mod examples;
 mod logs;
 mod purity;
+mod readme;
 mod schemas;
 mod tidy;

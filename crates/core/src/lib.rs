@@ -27,8 +27,6 @@ pub mod conntrack;
 
 pub mod rhythm;
 
-pub mod path;
-
 pub mod inquest;
 
 pub mod report;

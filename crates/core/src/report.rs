@@ -12,7 +12,7 @@ use crate::inquest::advice::{Fix, Step};
 use crate::inquest::evidence::Cite;
 use crate::inquest::finding::{Finding, NamedClock};
 use crate::inquest::weigh::{Law, Weighed};
-use crate::rhythm::Rhythm;
+use crate::rhythm::{self, Rhythm};
 use crate::terms::{Anchor, DetectedBy, EndedBy, Outcome, Side};
 use serde::Serialize;
 
@@ -83,11 +83,24 @@ pub struct FindingEntry {
     pub letter: Option<String>,
     /// The timing of the ends.
     pub rhythm: Option<Rhythm>,
+    /// What the ends may count from, the most probable first.
+    pub anchors: Vec<AnchorShare>,
+    /// What else the timing says, one sentence each.
+    pub rhythm_notes: Vec<String>,
     /// Ends seen in captures.
     pub endings: Vec<EndingEntry>,
     /// The arithmetic, when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+}
+
+/// One anchor with its share, by the times alone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnchorShare {
+    /// Which.
+    pub anchor: Anchor,
+    /// 0 to 1.
+    pub probability: f64,
 }
 
 /// The leading hypothesis.
@@ -251,6 +264,8 @@ fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {
         fixes: finding.fixes.clone(),
         letter: None,
         rhythm: finding.rhythm.as_ref().map(|r| rounded(&r.rhythm)),
+        anchors: finding.rhythm.iter().flat_map(|r| &r.models).map(anchor_share).collect(),
+        rhythm_notes: finding.rhythm.iter().flat_map(|r| r.notes.clone()).collect(),
         endings: finding
             .endings
             .iter()
@@ -374,6 +389,10 @@ fn hypothesis(law: &Law, finding: &Finding, weighed: &Weighed) -> Option<Hypothe
             })
             .collect(),
     })
+}
+
+fn anchor_share(model: &rhythm::Model) -> AnchorShare {
+    AnchorShare { anchor: model.anchor, probability: ten_thousandths(model.probability) }
 }
 
 fn rounded(rhythm: &Rhythm) -> Rhythm {

@@ -140,8 +140,11 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
             (rhythm.period_s, rhythm.low_s, rhythm.high_s)
         && rhythm.events > 1
     {
+        let counted = counted(finding, rhythm.anchor);
+        // As many decimals as the interval leaves meaning.
+        let digits = if high - low < 0.2 { 2 } else { 1 };
         let mut says =
-            format!("every {period:.1} s ({low:.1} to {high:.1}), {}", anchor(rhythm.anchor));
+            format!("every {period:.digits$} s ({low:.digits$} to {high:.digits$}), {counted}");
         if let Some(n) = rhythm.events_needed {
             says += &format!("; about {n} more ends would tell");
         }
@@ -158,13 +161,27 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
         page.wrap(out, ("  Not it:     ", 14), 14, &says)?;
     }
     if !finding.contradictions.is_empty() {
-        let says = format!(
-            "{} thing(s) in the evidence do not fit together; see below",
-            finding.contradictions.len()
-        );
+        let says = match finding.contradictions.len() {
+            1 => "one thing in the evidence does not fit together; see below".to_owned(),
+            n => format!("{n} things in the evidence do not fit together; see below"),
+        };
         page.wrap(out, ("  Beware:     ", 14), 14, &says)?;
     }
     Ok(())
+}
+
+/// What the ends count from; where that is open, what it may be.
+fn counted(finding: &FindingEntry, leading: Anchor) -> String {
+    if leading != Anchor::Undetermined {
+        return anchor(leading).to_owned();
+    }
+    let likely = finding.anchors.iter().filter(|a| a.probability >= 0.05).take(3);
+    let each: Vec<String> =
+        likely.map(|a| format!("{} ({:.0} %)", anchor(a.anchor), 100.0 * a.probability)).collect();
+    match each.as_slice() {
+        [] => anchor(leading).to_owned(),
+        _ => format!("the times fit: {}", each.join(", ")),
+    }
 }
 
 pub(crate) const fn anchor(anchor: Anchor) -> &'static str {

@@ -27,6 +27,8 @@ pub struct Quantities {
     pub lifetime: Option<Range>,
     /// Silence before the end.
     pub silence: Option<Range>,
+    /// The longest silence seen at all, in seconds: no timer of silence longer than it ran out.
+    pub longest_silence_s: Option<f64>,
     /// From the first unanswered packet to the end.
     pub detection: Option<Range>,
     /// Ends that the lifetime rests on.
@@ -97,7 +99,8 @@ pub fn fit(
         }
         Measures::Lifetime | Measures::Refresh => {
             let Some(lifetime) = measured.lifetime else { return Some(Fit::open(NO_CLOCK)) };
-            Some(against(cause, candidate, window(lifetime, measured), lifetime, catalogue))
+            let bounds = window(lifetime, measured);
+            Some(against(cause, candidate, (bounds, lifetime, None), catalogue))
         }
         Measures::Silence => {
             let silence = measured.silence.or(measured.lifetime)?;
@@ -105,7 +108,8 @@ pub fn fit(
         }
         Measures::Detection => {
             let waited = measured.detection.or(measured.silence).or(measured.lifetime)?;
-            Some(against(cause, candidate, detection_window(waited), waited, catalogue))
+            let longest = measured.longest_silence_s;
+            Some(against(cause, candidate, (detection_window(waited), waited, longest), catalogue))
         }
     }
 }
@@ -126,8 +130,7 @@ fn detection_window(waited: Range) -> (f64, f64) {
 fn against(
     cause: &Cause,
     candidate: Candidate<'_>,
-    (low, high): (f64, f64),
-    measured: Range,
+    ((low, high), measured, wait): ((f64, f64), Range, Option<f64>),
     catalogue: &Catalogue,
 ) -> Fit {
     let Candidate::Seen(seen) = candidate else {
@@ -138,7 +141,8 @@ fn against(
         let (own, saw) = (number(seen.seconds), number(measured.mid));
         match cause.measures {
             Measures::Detection => {
-                format!("it needs {own} s without an answer; at most {saw} s passed")
+                let longest = wait.map_or(saw, |longest| number(longest.max(measured.mid)));
+                format!("it needs {own} s without an answer; the longest wait seen was {longest} s")
             }
             _ => format!("{own} s is not {saw} s"),
         }
@@ -165,9 +169,10 @@ fn silent(
     };
     let Candidate::Seen(seen) = candidate else { return Fit::open(base) };
     let fits = low <= seen.seconds && seen.seconds <= high;
-    let (own, longest) = (number(seen.seconds), number(silence.high));
+    let own = number(seen.seconds);
     let why = if seen.seconds > high {
-        format!("it needs {own} s of silence; the longest before an end was {longest} s")
+        let longest = measured.longest_silence_s.unwrap_or(0.0).max(silence.high);
+        format!("it needs {own} s of silence; the longest seen was {} s", number(longest))
     } else {
         format!("it would have closed after {own} s, not after {} s", number(silence.mid))
     };

@@ -278,9 +278,12 @@ fn measure(
         })
         .filter(|s| *s > 0.0)
         .collect();
+    let longest = flows.iter().filter_map(|f| f.flow.last_words.longest_silence);
+    let longest = longest.map(|(gap, _)| gap.secs_f64()).max_by(f64::total_cmp);
     Quantities {
         lifetime,
         silence,
+        longest_silence_s: longest.or(silence.map(|s| s.high)),
         detection: range(waited),
         events: rhythm.map_or(0, |r| r.rhythm.events),
         opens_known: series.is_some_and(|s| s.spans.iter().any(|s| s.open.is_some())),

@@ -12,6 +12,12 @@ const SHOWN_ABOVE: f64 = 0.01;
 
 /// The parts of one finding.
 pub(super) fn finding(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    if !finding.rhythm_notes.is_empty() {
+        page.heading(out, "Of the rhythm")?;
+    }
+    for note in &finding.rhythm_notes {
+        page.wrap(out, ("  - ", 4), 4, note)?;
+    }
     contradictions(finding, page, out)?;
     fixes(finding, page, out)?;
     next(finding, page, out)?;
@@ -45,10 +51,7 @@ fn fixes(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<
     if finding.fixes.is_empty() {
         return Ok(());
     }
-    page.heading(
-        out,
-        "Measures, judged under each cause of the short list (by mechanism, not tried here)",
-    )?;
+    page.heading(out, "Measures, judged by mechanism under each likely cause, not tried")?;
     for fix in &finding.fixes {
         page.wrap(out, ("  - ", 4), 4, &format!("{}.", fix.what))?;
         let mut groups: Vec<(Effect, Vec<&str>)> = Vec::new();

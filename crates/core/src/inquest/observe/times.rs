@@ -87,7 +87,7 @@ fn cites(subject: &Subject<'_>) -> Vec<Cite> {
     cites
 }
 
-/// One decimal, which is what a period over many cycles deserves.
+/// Two decimals, which is what a period over many cycles deserves.
 fn precise(seconds: f64) -> String {
-    if seconds >= 10.0 { format!("{seconds:.1}") } else { format!("{seconds:.3}") }
+    if seconds >= 10.0 { format!("{seconds:.2}") } else { format!("{seconds:.3}") }
 }

@@ -1,1 +1,0 @@
-//! Who stood where: vantage points and hops.
