@@ -1,7 +1,7 @@
 //! The made examples: the story's evidence folder and its siblings, each differing in one piece.
 //!
-//! Everything here is made on a virtual clock and says so in its files. `make-examples` writes it; a test
-//! compares what is in the repository with what would be written.
+//! Everything here is made on a virtual clock and says so in its files. `make-examples` writes it;
+//! a test compares what is in the repository with what would be written.
 
 use hopclock_core::story::{Said, Speaker, Story};
 use hopclock_core::time::{Gap, Moment};
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 const STORY: &str = include_str!("../stories/egress-12h.toml");
-/// 2024-05-10T03:14:22.35Z: the first of the story's three quoted lines, with a fraction nobody printed.
+/// 2024-05-10T03:14:22.35Z: the first of the story's three quoted lines, with a fraction nobody
+/// printed.
 const FIRST_END: Moment = Moment::from_ns(1_715_310_862_350_000_000);
 /// Two weeks of a twelve-hour clock.
 const ENDS: usize = 28;
@@ -103,7 +104,8 @@ pub fn files(variant: Variant) -> Files {
 fn ends(variant: Variant) -> Vec<Moment> {
     let mut ends = vec![FIRST_END];
     let timer = Gap::from_secs(43_200);
-    // Between the 13th and the 14th end somebody restarts the client, five hours and a bit into a connection.
+    // Between the 13th and the 14th end somebody restarts the client, five hours and a bit into a
+    // connection.
     let by_hand = (variant == Variant::PhaseBreak).then_some((13, Gap::from_secs(19_608)));
     for (cycle, delay) in (1..).zip(DELAYS_MS.iter().cycle()) {
         if ends.len() >= ENDS {

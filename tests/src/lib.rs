@@ -20,7 +20,8 @@ pub fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// A new empty folder for one test, below cargo's own folder for such things. The caller removes it.
+/// A new empty folder for one test, below cargo's own folder for such things. The caller removes
+/// it.
 pub fn scratch(topic: &str) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -129,7 +129,8 @@ pub struct Cell {
     pub truth: Truth,
     /// Endings logged.
     pub events: usize,
-    /// Scatter of a cycle (timers) or of a tick (schedules, clocks), seconds, one standard deviation.
+    /// Scatter of a cycle (timers) or of a tick (schedules, clocks), seconds, one standard
+    /// deviation.
     pub jitter: f64,
     /// Step of the stamps, milliseconds.
     pub step_ms: i64,

@@ -1,5 +1,5 @@
-//! The examples: the story and its siblings say what their READMEs say, every piece of evidence moves the
-//! verdict as `--explain` foretells, and what is in the repository is what would be made.
+//! The examples: the story and its siblings say what their READMEs say, every piece of evidence
+//! moves the verdict as `--explain` foretells, and what is in the repository is what would be made.
 
 use hopclock_tests::command::run;
 use hopclock_tests::examples::{self, Variant};

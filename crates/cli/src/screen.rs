@@ -7,8 +7,8 @@ use std::io::{self, IsTerminal};
 /// Wider than this no line is read with ease.
 const WIDTH_MAX: usize = 120;
 
-/// The page to print on. 80 columns where nobody says otherwise; colour only on a terminal and never
-/// when `NO_COLOR` is set to anything (no-color.org).
+/// The page to print on. 80 columns where nobody says otherwise; colour only on a terminal and
+/// never when `NO_COLOR` is set to anything (no-color.org).
 pub fn page() -> Page {
     let terminal = io::stdout().is_terminal();
     let told = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());

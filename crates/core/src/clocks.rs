@@ -7,7 +7,8 @@
 use crate::terms::Anchor;
 use serde::{Deserialize, Serialize};
 
-/// The embedded files, by owner. One owner a file, so that a correction touches one row of one file.
+/// The embedded files, by owner. One owner a file, so that a correction touches one row of one
+/// file.
 const FILES: [(Owner, &str); 14] = [
     (Owner::Kernel, include_str!("clocks/kernel.toml")),
     (Owner::Nat, include_str!("clocks/nat.toml")),
@@ -181,7 +182,8 @@ impl Catalogue {
         self.clocks.iter().find(|c| c.id == id)
     }
 
-    /// The timer whose setting is spelt so. sysctl names match with or without their `net.netfilter.`.
+    /// The timer whose setting is spelt so. sysctl names match with or without their
+    /// `net.netfilter.`.
     pub fn by_setting(&self, setting: &str) -> Option<&Clock> {
         self.clocks.iter().find(|c| {
             let own = c.setting.split_whitespace().next().unwrap_or("");

@@ -1,8 +1,10 @@
-//! The inquest: facts become evidence, evidence is weighed, and a cause is named, narrowed or not said.
+//! The inquest: facts become evidence, evidence is weighed, and a cause is named, narrowed or not
+//! said.
 //!
-//! Hypotheses are causes, each with its possible clocks, and "something not on the list". Every kind of
-//! evidence has a likelihood under each, in one table with its sources (`inquest/table.toml`). There is
-//! no other road to a verdict: no rule here says "if this, then that cause".
+//! Hypotheses are causes, each with its possible clocks, and "something not on the list". Every
+//! kind of evidence has a likelihood under each, in one table with its sources
+//! (`inquest/table.toml`). There is no other road to a verdict: no rule here says "if this, then
+//! that cause".
 
 pub mod advice;
 pub mod blind;
@@ -53,8 +55,8 @@ impl Court {
         findings
     }
 
-    /// The weighing of a finding with one piece of evidence set aside. What spoke of the same event and was
-    /// counted with it counts in its place.
+    /// The weighing of a finding with one piece of evidence set aside. What spoke of the same event
+    /// and was counted with it counts in its place.
     pub fn weigh_without(&self, finding: &Finding, index: usize) -> Vec<Weighed> {
         let mut evidence = finding.gathered.evidence.clone();
         if let Some(piece) = evidence.get_mut(index) {
@@ -103,7 +105,8 @@ impl Court {
     }
 }
 
-/// The contract's rule: named at 0.80 and four times the next, narrowed when at most three causes hold
+/// The contract's rule: named at 0.80 and four times the next, narrowed when at most three causes
+/// hold
 /// 0.80, else cannot say. "Something not on the list" can hold probability and can never be named.
 fn outcome(law: &Law, weighed: &[Weighed]) -> Outcome {
     let p = |index: usize| weighed.get(index).map_or(0.0, |w| w.probability);

@@ -1,7 +1,7 @@
 //! The report: everything a pen may need, in one document with a number (`hopclock.report/1`).
 //!
-//! Field names and meanings are a published contract; fields may be added. Nothing is argued here: the
-//! inquest's findings are laid out, rounded so that the same evidence prints the same bytes.
+//! Field names and meanings are a published contract; fields may be added. Nothing is argued here:
+//! the inquest's findings are laid out, rounded so that the same evidence prints the same bytes.
 
 mod explain;
 
@@ -363,7 +363,8 @@ fn hypothesis(law: &Law, finding: &Finding, weighed: &Weighed) -> Option<Hypothe
         let (setting, seconds, anchor) = (seen.setting.clone(), seen.seconds, seen.anchor);
         named(law, NamedClock { id, product, setting, seconds, anchor })
     });
-    // A clock that was seen and fits speaks for its cause, one that was seen and does not, against it.
+    // A clock that was seen and fits speaks for its cause, one that was seen and does not, against
+    // it.
     for share in &weighed.clocks {
         let told = share.seen.and_then(|i| finding.gathered.clocks.get(i)?.evidence);
         let id = told.and_then(|i| finding.gathered.evidence.get(i)).map(|e| e.id.clone());

@@ -70,7 +70,8 @@ pub struct Rhythm {
     pub drift_s_per_cycle: Option<f64>,
     /// Median time from an end to the next open, where opens are known.
     pub reconnect_delay_s: Option<f64>,
-    /// How many more endings would tell the leading anchors apart; `None` when nothing is open or no number would.
+    /// How many more endings would tell the leading anchors apart; `None` when nothing is open or
+    /// no number would.
     pub events_needed: Option<u32>,
 }
 
@@ -81,7 +82,8 @@ pub struct Model {
     pub anchor: Anchor,
     /// Its probability among the models compared, given the stated priors.
     pub probability: f64,
-    /// Natural logarithm of the probability of the times under it (priors on its own parameters integrated out).
+    /// Natural logarithm of the probability of the times under it (priors on its own parameters
+    /// integrated out).
     pub log_evidence: f64,
 }
 

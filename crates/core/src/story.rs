@@ -1,8 +1,9 @@
-//! A told story becomes packets on a virtual clock: for examples, tests and the state diagrams they are.
+//! A told story becomes packets on a virtual clock: for examples, tests and the state diagrams they
+//! are.
 //!
-//! A story says who sends what when; sequence numbers, acknowledgements, addresses and checksums follow.
-//! It is no TCP: nothing is retransmitted or answered unless the story says so. Captures made from it say
-//! in their section comment that they are made, not recorded.
+//! A story says who sends what when; sequence numbers, acknowledgements, addresses and checksums
+//! follow. It is no TCP: nothing is retransmitted or answered unless the story says so. Captures
+//! made from it say in their section comment that they are made, not recorded.
 
 mod frame;
 mod teller;
@@ -51,7 +52,8 @@ pub struct Said {
     pub at_s: f64,
     /// Who sends it.
     pub from: Speaker,
-    /// What: words `SYN`, `ACK`, `PSH`, `FIN`, `RST`, `len=N`, `again` (the last payload once more) and
+    /// What: words `SYN`, `ACK`, `PSH`, `FIN`, `RST`, `len=N`, `again` (the last payload once more)
+    /// and
     /// `bare` (a reset as a stack without the socket sends it, RFC 9293 §3.10.7.1).
     pub segment: String,
     /// Said again every so many seconds …

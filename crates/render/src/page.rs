@@ -47,7 +47,8 @@ impl Page {
         format!("{style}{text}{style:#}")
     }
 
-    /// Writes words from `first` on, broken at the width; further lines begin with `hanging` spaces.
+    /// Writes words from `first` on, broken at the width; further lines begin with `hanging`
+    /// spaces.
     /// `first` may hold labels: its visible width is `first_width`.
     pub fn wrap(
         self,

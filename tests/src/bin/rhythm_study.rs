@@ -2,8 +2,9 @@
 //! restart by hand, with the shares named right, named wrong and left open, and how often the 95 %
 //! interval holds the true period.
 //!
-//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH or all] [wrong]`; 100 runs
-//! a cell unless told, `wrong` tells of each wrong name. The last lines compare the probabilities given with how often they came true.
+//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH or all] [wrong]`; 100
+//! runs a cell unless told, `wrong` tells of each wrong name. The last lines compare the
+//! probabilities given with how often they came true.
 #![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
 
 use hopclock_core::rhythm;

@@ -32,8 +32,8 @@ pub struct Found {
     pub notes: Vec<Input>,
 }
 
-/// The files behind a path. With `keep_prefix` names begin with the path as it was typed, so that two
-/// folders' files are told apart.
+/// The files behind a path. With `keep_prefix` names begin with the path as it was typed, so that
+/// two folders' files are told apart.
 pub fn files(path: &Path, keep_prefix: bool) -> Result<Found, String> {
     let typed = path.display().to_string();
     if typed == "-" {

@@ -80,7 +80,8 @@ pub fn recognise(head: &[u8], modified: Option<Moment>) -> Kind {
     of_lines(&text, modified)
 }
 
-/// Magic numbers of pcap (both byte orders, micro- and nanoseconds, and the modified kind) and pcapng.
+/// Magic numbers of pcap (both byte orders, micro- and nanoseconds, and the modified kind) and
+/// pcapng.
 fn is_capture(head: &[u8]) -> bool {
     let Some(magic) = head.first_chunk::<4>() else { return false };
     let numbers = [0xa1b2_c3d4_u32, 0xa1b2_3c4d, 0xa1b2_cd34];
@@ -138,7 +139,8 @@ fn unused(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Entries and settings are told by most of their lines; of the rest a log has stamps, a note has statements.
+/// Entries and settings are told by most of their lines; of the rest a log has stamps, a note has
+/// statements.
 fn of_lines(text: &str, modified: Option<Moment>) -> Kind {
     let lines: Vec<&str> =
         text.lines().filter(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#')).collect();

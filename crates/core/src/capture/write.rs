@@ -1,5 +1,6 @@
 //! Writing a capture into memory: pcapng with one interface, nanoseconds, and comments that say
-//! where it is from. For told stories and tests; it refuses nothing and keeps everything it is given.
+//! where it is from. For told stories and tests; it refuses nothing and keeps everything it is
+//! given.
 
 use super::LinkType;
 use crate::time::Moment;

@@ -31,7 +31,8 @@ pub struct Timeouts {
     /// `nf_conntrack_tcp_timeout_max_retrans`: the most an entry gets after identical segments or
     /// a zero window.
     pub max_retrans: u32,
-    /// `nf_conntrack_tcp_timeout_unacknowledged`: the most an entry gets while data is unacknowledged.
+    /// `nf_conntrack_tcp_timeout_unacknowledged`: the most an entry gets while data is
+    /// unacknowledged.
     pub unacknowledged: u32,
 }
 

@@ -4,7 +4,8 @@
 //! each side's initial sequence number. `wait S` moves the clock. Expected are any of: a verdict
 //! (`accept`, `ignored`, `INVALID`), what rules see (`new`, `established`), a TCP state, the
 //! remaining seconds, `ASSURED`, `UNREPLIED`, `REPLIED`, `gone`, `none`, `created`,
-//! `fl(O,R)` in hex, `o(end,maxend,maxwin,maxack)` and `r(…)`, and `log TEXT` to the end of the line.
+//! `fl(O,R)` in hex, `o(end,maxend,maxwin,maxack)` and `r(…)`, and `log TEXT` to the end of the
+//! line.
 
 mod expected;
 mod vectors;

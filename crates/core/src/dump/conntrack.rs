@@ -43,7 +43,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether the source address or port is translated: answers go to another address than the opener's.
+    /// Whether the source address or port is translated: answers go to another address than the
+    /// opener's.
     pub fn source_translated(&self) -> bool {
         self.reply.is_some_and(|r| (r.dst, r.dport) != (self.original.src, self.original.sport))
     }

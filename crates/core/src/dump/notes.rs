@@ -2,7 +2,8 @@
 //! time, what somebody believed or plans to do.
 //!
 //! Prose is not parsed. A line counts only when it names a timer and a duration (or says that none
-//! is documented), or begins with a time stamp, or carries one of the few claims the inquest can test.
+//! is documented), or begins with a time stamp, or carries one of the few claims the inquest can
+//! test.
 
 use super::header::moment;
 use crate::terms::Anchor;

@@ -1,9 +1,9 @@
 //! A reset, examined: what its shape says of its sender, and whether its marks are that sender's.
 //!
 //! Shapes are those of Linux (`net/ipv4/tcp_ipv4.c` `tcp_v4_send_reset`, `net/ipv4/tcp_output.c`
-//! `tcp_send_active_reset`, 6.x) and of RFC 9293 §3.10.7.1. Marks of injected resets: Weaver, Sommer
-//! and Paxson, "Detecting Forged TCP Reset Packets", NDSS 2009. Nothing is called forged by its TTL
-//! alone: routes change, and balancers answer with a TTL of their own.
+//! `tcp_send_active_reset`, 6.x) and of RFC 9293 §3.10.7.1. Marks of injected resets: Weaver,
+//! Sommer and Paxson, "Detecting Forged TCP Reset Packets", NDSS 2009. Nothing is called forged by
+//! its TTL alone: routes change, and balancers answer with a TTL of their own.
 
 use super::half::Ttls;
 use super::{Answers, Mark, Reset, ResetSummary};

@@ -164,7 +164,8 @@ impl Advice {
             .filter(|row| !row.unless.iter().any(|u| already(u, finding)))
             .map(|row| {
                 let [one, other] = &row.separates;
-                // What a question with two answers can tell is largest when both are equally likely.
+                // What a question with two answers can tell is largest when both are equally
+                // likely.
                 let telling = of(one).min(of(other)) / f64::from(row.cost).sqrt();
                 let separates = probabilities
                     .iter()
@@ -253,7 +254,8 @@ mod tests {
             }
         }
         let without: Vec<_> = causes.difference(&helped).collect();
-        // Nobody on the path can change these from outside: the report says so by naming no measure.
+        // Nobody on the path can change these from outside: the report says so by naming no
+        // measure.
         let expected = [
             "forged-rst",
             "link-layer-event",

@@ -1,7 +1,7 @@
 //! Clocks in evidence: timers whose value a dump or a note states, tied to the catalogue.
 //!
-//! A value read on the host that keeps the timer is direct. A value read elsewhere is a hint: boxes of
-//! one owner are often tuned alike, and often not.
+//! A value read on the host that keeps the timer is direct. A value read elsewhere is a hint: boxes
+//! of one owner are often tuned alike, and often not.
 
 use super::evidence::{Cite, Evidence, Weighs};
 use super::facts::{Facts, Source};
@@ -103,8 +103,8 @@ fn from_setting(
     ))
 }
 
-/// How long Linux retransmits before it gives up with `tcp_retries2` = n: the sum of a back-off that
-/// starts at TCP_RTO_MIN (200 ms) and doubles up to TCP_RTO_MAX (120 s) (net/ipv4/tcp_timer.c,
+/// How long Linux retransmits before it gives up with `tcp_retries2` = n: the sum of a back-off
+/// that starts at TCP_RTO_MIN (200 ms) and doubles up to TCP_RTO_MAX (120 s) (net/ipv4/tcp_timer.c,
 /// `tcp_model_timeout`, 6.18): 924.6 s for 15.
 pub fn retries_s(n: f64) -> f64 {
     let linear = 9.0; // log2(TCP_RTO_MAX / TCP_RTO_MIN), rounded down
@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn retries_as_the_kernel_counts_them() {
-        // Documentation/networking/ip-sysctl.rst: 15 "yields a hypothetical timeout of 924.6 seconds".
+        // Documentation/networking/ip-sysctl.rst: 15 "yields a hypothetical timeout of 924.6
+        // seconds".
         assert!((retries_s(15.0) - 924.6).abs() < 0.05);
         // Measured give-up times run a little over the formula: 6.2, 12.6 and 25.4 s.
         for (n, seconds) in [(4.0, 6.2), (5.0, 12.6), (6.0, 25.4)] {

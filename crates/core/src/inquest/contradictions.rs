@@ -1,5 +1,6 @@
 //! Contradictions: pieces of evidence, beliefs and settings that do not fit together, each rule a
-//! function of its own. A contradiction decides nothing; it names what a reader must not take at its word.
+//! function of its own. A contradiction decides nothing; it names what a reader must not take at
+//! its word.
 
 use super::clocks_seen::{Reading, SeenClock};
 use super::evidence::{Evidence, Weighs};

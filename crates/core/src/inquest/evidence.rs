@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// Where a reader finds a fact: lines of a text or packets of a capture, as ranges that include both ends.
+/// Where a reader finds a fact: lines of a text or packets of a capture, as ranges that include
+/// both ends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Cite {
     /// The input's name.

@@ -166,8 +166,9 @@ impl Finding {
         }
     }
 
-    /// The clock of the leading cause, when evidence other than the number points at it: it was read on
-    /// the box itself or in its documentation, or the box that keeps it stands in the evidence.
+    /// The clock of the leading cause, when evidence other than the number points at it: it was
+    /// read on the box itself or in its documentation, or the box that keeps it stands in the
+    /// evidence.
     pub fn clock(&self) -> Option<NamedClock> {
         let leader = self.weighed.first()?;
         let (share, seen) = self.best_clock(leader)?;

@@ -1,8 +1,8 @@
 //! The one computed likelihood about numbers: do the measured times fit a hypothesis' clock?
 //!
-//! A number alone names nothing: a cause whose clock is not in evidence gets the share of its catalogue
-//! rows that fit, mixed with how often anybody's timer is a round number. Only a clock somebody read
-//! (on the box, in the documentation) can be hit or missed outright.
+//! A number alone names nothing: a cause whose clock is not in evidence gets the share of its
+//! catalogue rows that fit, mixed with how often anybody's timer is a round number. Only a clock
+//! somebody read (on the box, in the documentation) can be hit or missed outright.
 
 use super::causes::{Cause, Measures};
 use super::clocks_seen::{Reading, SeenClock};
@@ -43,10 +43,11 @@ pub struct Quantities {
 /// settings that something else overrides. Argued; span 2.
 const DIRECT_FITS: f64 = 0.85;
 const DIRECT_MISSES: f64 = 0.004;
-/// A value read on another host: how often the box in question is tuned the same. Argued: hosts of one
-/// owner share a baseline more often than not, boxes of different make do not; span 3.
+/// A value read on another host: how often the box in question is tuned the same. Argued: hosts of
+/// one owner share a baseline more often than not, boxes of different make do not; span 3.
 const HINT_FITS: f64 = 0.2;
-/// How often a timer that somebody set is a round number of seconds, minutes, hours or days. Argued; span 3.
+/// How often a timer that somebody set is a round number of seconds, minutes, hours or days.
+/// Argued; span 3.
 const ROUND: f64 = 0.05;
 const NOT_ROUND: f64 = 0.004;
 /// How often a cause without any clock gives just this number. Argued; span 3.
@@ -80,8 +81,8 @@ impl Fit {
     }
 }
 
-/// How probable the measured times are if this cause's clock is `candidate`; `None` when nothing was
-/// measured that the cause's clock could be compared with.
+/// How probable the measured times are if this cause's clock is `candidate`; `None` when nothing
+/// was measured that the cause's clock could be compared with.
 pub fn fit(
     cause: &Cause,
     candidate: Candidate<'_>,
@@ -114,8 +115,8 @@ pub fn fit(
     }
 }
 
-/// The timer values that could have given this lifetime: a period holds the reconnect delay too, where
-/// opens are not known (argued: up to 5 % or 30 s, whichever is less).
+/// The timer values that could have given this lifetime: a period holds the reconnect delay too,
+/// where opens are not known (argued: up to 5 % or 30 s, whichever is less).
 fn window(lifetime: Range, measured: &Quantities) -> (f64, f64) {
     let slack = (lifetime.mid * 0.005).clamp(0.6, 60.0);
     let delay = if measured.opens_known { slack } else { (lifetime.mid * 0.05).min(30.0) };
@@ -158,8 +159,8 @@ fn silent(
     catalogue: &Catalogue,
 ) -> Fit {
     let slack = (silence.mid * 0.01).clamp(0.6, 60.0);
-    // A closer that acts at once leaves exactly its timeout; one that forgets shows at the next use,
-    // any time after.
+    // A closer that acts at once leaves exactly its timeout; one that forgets shows at the next
+    // use, any time after.
     let low = if cause.prompt { silence.low - slack.max(2.0) } else { 0.0 };
     let high = silence.high + slack;
     let base = if cause.prompt || measured.periodic {
@@ -235,7 +236,8 @@ pub fn is_round(low: f64, high: f64, mid: f64) -> bool {
     (high / unit).floor() * unit >= low
 }
 
-/// Whether a clock seen can be this cause's: by its catalogue row, or by who keeps it and what it counts from.
+/// Whether a clock seen can be this cause's: by its catalogue row, or by who keeps it and what it
+/// counts from.
 pub fn belongs(cause: &Cause, seen: &SeenClock) -> bool {
     if let Some(clock) = &seen.clock {
         return cause.may_be(clock);
@@ -250,7 +252,8 @@ pub fn belongs(cause: &Cause, seen: &SeenClock) -> bool {
     })
 }
 
-/// Seconds as a person writes them: no fraction where there is none, three digits where it is short.
+/// Seconds as a person writes them: no fraction where there is none, three digits where it is
+/// short.
 pub fn number(seconds: f64) -> String {
     if seconds >= 1000.0 || (seconds >= 10.0 && (seconds - seconds.round()).abs() < 0.05) {
         format!("{seconds:.0}")

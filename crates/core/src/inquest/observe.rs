@@ -1,7 +1,7 @@
 //! Observation: facts about a subject become cited evidence, each naming the row it is weighed by.
 //!
-//! Observers look at one kind of input each and decide nothing; whether an observation speaks for or
-//! against a cause is the table's business.
+//! Observers look at one kind of input each and decide nothing; whether an observation speaks for
+//! or against a cause is the table's business.
 
 mod boxes;
 mod lines;

@@ -1,6 +1,7 @@
 //! Subjects: connections whose ends are to be explained together, and what was measured of them.
 //!
-//! A subject is a series of a log with the flows of the captures that belong to it, or such flows alone.
+//! A subject is a series of a log with the flows of the captures that belong to it, or such flows
+//! alone.
 
 use super::facts::{Facts, Source};
 use super::numbers::{Quantities, Range};
@@ -79,8 +80,8 @@ impl FlowPart<'_> {
         seen.then(|| end.at.since(self.flow.record.first_ns).secs_f64())
     }
 
-    /// Silence before the exchange that ended it, in seconds. A reset that answers the first packet after an
-    /// hour of silence comes a round trip after that packet; the hour is what a timer saw.
+    /// Silence before the exchange that ended it, in seconds. A reset that answers the first packet
+    /// after an hour of silence comes a round trip after that packet; the hour is what a timer saw.
     pub fn silence_s(&self) -> Option<f64> {
         let own = self.flow.record.ending.idle_before_ns?.secs_f64();
         let end = self.flow.last_words.end?.at;
@@ -157,7 +158,8 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
         .collect()
 }
 
-/// Flows by client address and server end, those with the most ends that nobody closed in order first.
+/// Flows by client address and server end, those with the most ends that nobody closed in order
+/// first.
 fn clusters(facts: &Facts) -> Vec<(String, Vec<FlowPart<'_>>)> {
     let mut by_ends: BTreeMap<String, Vec<FlowPart<'_>>> = BTreeMap::new();
     for (source, capture) in facts.captures() {
@@ -291,8 +293,8 @@ fn measure(
     }
 }
 
-/// Silence as a log shows it: stated by the ending lines, or the time since the last line of traffic.
-/// A silence the log's own cadence explains has no lower bound.
+/// Silence as a log shows it: stated by the ending lines, or the time since the last line of
+/// traffic. A silence the log's own cadence explains has no lower bound.
 fn log_silence(log: &LogPart<'_>) -> Option<Range> {
     let mut stated = Vec::new();
     let mut seen = Vec::new();

@@ -1,8 +1,8 @@
 //! The arithmetic: priors times likelihoods, normalised, and nothing else.
 //!
 //! P(cause | evidence) ∝ prior × Π P(evidence | cause)^strength, over every cause on the list and
-//! "something not on the list". A cause's clocks are weighed inside it: P(number | cause) is the sum of
-//! its clocks' shares times how well each fits.
+//! "something not on the list". A cause's clocks are weighed inside it: P(number | cause) is the
+//! sum of its clocks' shares times how well each fits.
 
 use super::causes::{Cause, Causes, UNKNOWN};
 use super::clocks_seen::{Reading, SeenClock};
@@ -13,7 +13,8 @@ use crate::clocks::Catalogue;
 use crate::rhythm;
 use crate::terms::Anchor;
 
-/// No single observation makes a cause more than this improbable: logs are misread, tables are argued.
+/// No single observation makes a cause more than this improbable: logs are misread, tables are
+/// argued.
 const FLOOR: f64 = 0.001;
 
 /// What the arithmetic reads: the printed tables.
@@ -116,8 +117,8 @@ fn weigh_one(law: &Law, case: Case<'_>, index: usize, cause: &Cause) -> Weighed 
     Weighed { cause: index, prior, factors, clocks, probability: 0.0 }
 }
 
-/// The rhythm's probability under a cause: a mixture over the anchors its ends may show, relative to
-/// the best model.
+/// The rhythm's probability under a cause: a mixture over the anchors its ends may show, relative
+/// to the best model.
 pub fn rhythm_likelihood(cause: &Cause, models: &[rhythm::Model]) -> f64 {
     let best = models.iter().map(|m| m.log_evidence).fold(f64::NEG_INFINITY, f64::max);
     if !best.is_finite() {
@@ -146,8 +147,8 @@ pub fn rhythm_likelihood(cause: &Cause, models: &[rhythm::Model]) -> f64 {
             * random
 }
 
-/// How the clocks of a cause share it before the number is looked at. Argued: where somebody read the
-/// clock of the box itself it is most likely that one (0.8); where it was read elsewhere, 0.6.
+/// How the clocks of a cause share it before the number is looked at. Argued: where somebody read
+/// the clock of the box itself it is most likely that one (0.8); where it was read elsewhere, 0.6.
 fn clock_shares(law: &Law, case: Case<'_>, cause: &Cause) -> Vec<ClockShare> {
     let own: Vec<(usize, &SeenClock)> =
         case.clocks.iter().enumerate().filter(|(_, c)| belongs(cause, c)).collect();
@@ -203,8 +204,8 @@ pub struct Sensitivity {
     pub all_at_once: usize,
 }
 
-/// Moves each argued weight to the end of its range that hurts the leader most: the leader's down by
-/// the span, everybody else's up by it.
+/// Moves each argued weight to the end of its range that hurts the leader most: the leader's down
+/// by the span, everybody else's up by it.
 pub fn sensitivity(law: &Law, case: Case<'_>, weighed: &[Weighed]) -> Option<Sensitivity> {
     let leader = weighed.first()?.cause;
     let lead_after = |moved: &dyn Fn(usize) -> f64, prior: f64| {

@@ -1,5 +1,6 @@
-//! The arithmetic of a finding, laid out so that a reader can redo it: a row for the priors, a row for
-//! each piece of evidence, a column for each of the leading causes, and what would change without each piece.
+//! The arithmetic of a finding, laid out so that a reader can redo it: a row for the priors, a row
+//! for each piece of evidence, a column for each of the leading causes, and what would change
+//! without each piece.
 
 use crate::inquest::Court;
 use crate::inquest::evidence::Weighs;
@@ -47,7 +48,8 @@ pub enum Taken {
     Input,
     /// The cited lines of a dump or note, as if they had never been printed.
     Lines,
-    /// The observation, with all inputs as they are; what spoke of the same event counts in its place.
+    /// The observation, with all inputs as they are; what spoke of the same event counts in its
+    /// place.
     Observation,
 }
 
@@ -71,7 +73,8 @@ pub struct Explanation {
     pub columns: Vec<Column>,
     /// The evidence that counts.
     pub rows: Vec<Row>,
-    /// The sum of prior × factors over the causes without a column, on the scale of the columns' products.
+    /// The sum of prior × factors over the causes without a column, on the scale of the columns'
+    /// products.
     pub others: f64,
     /// The sum over all causes: a column's product divided by it is its probability.
     pub total: f64,

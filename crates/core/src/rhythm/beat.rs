@@ -180,9 +180,9 @@ impl State {
         ((end - self.x) / self.c.max(1e-9)).round().clamp(1.0, 1e6)
     }
 
-    /// Logarithm of the density of a stamp at `residual`: the share of the true time's bell that the
-    /// stamp's step holds. A bell for the rounding itself would favour clocks that wander, because
-    /// rounding repeats itself from tick to tick and a wandering clock can follow it.
+    /// Logarithm of the density of a stamp at `residual`: the share of the true time's bell that
+    /// the stamp's step holds. A bell for the rounding itself would favour clocks that wander,
+    /// because rounding repeats itself from tick to tick and a wandering clock can follow it.
     fn ln_seen(residual: f64, var: f64, rounding: f64) -> f64 {
         let (step, own) = ((12.0 * rounding).sqrt(), var - rounding);
         if own > 4.0 * step * step {

@@ -152,8 +152,8 @@ fn any_number(c: f64) -> f64 {
     (1.0 - ROUND_SHARE) / (c.max(0.1) * (1e7_f64).ln())
 }
 
-/// Whether a free clock would keep such a period: within 300 ppm of a round number. Other clocks may
-/// keep any.
+/// Whether a free clock would keep such a period: within 300 ppm of a round number. Other clocks
+/// may keep any.
 pub(super) fn plausible(c: f64, sd: f64, extra: Extra) -> bool {
     let near = |t: f64| (c - t).abs() < 3e-4 * t + 2.0 * sd;
     extra != Extra::Drift || round().any(|(t, _)| near(t))
@@ -170,8 +170,8 @@ pub(super) fn round_under(c: f64, sd: f64, extra: Extra) -> Option<f64> {
     (ROUND_SHARE * best.0 > any_number(c)).then_some(best.1)
 }
 
-/// Factor for the phase of a schedule against a phase without meaning: `at` is the local time of day
-/// of a tick, known to ± `sd`. Schedules run on a whole hour (0.35) or minute (0.35), and what
+/// Factor for the phase of a schedule against a phase without meaning: `at` is the local time of
+/// day of a tick, known to ± `sd`. Schedules run on a whole hour (0.35) or minute (0.35), and what
 /// they do shows between 10 ms and 30 s later; the rest (0.3) run whenever.
 pub(super) fn phase(at: f64, sd: f64, period: f64) -> f64 {
     let whole = |unit: f64| {

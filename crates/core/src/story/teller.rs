@@ -55,7 +55,8 @@ pub(super) fn tell(story: &Story, start: Moment) -> Result<Vec<Told>, String> {
 fn send(sending: &Sending, me: &mut End<'_>, peer: &mut End<'_>, at: Moment) -> Segment {
     let words = sending.words;
     if words.bare {
-        // RFC 9293 §3.10.7.1: sequence number from the acknowledgement of the segment it answers, no ACK.
+        // RFC 9293 §3.10.7.1: sequence number from the acknowledgement of the segment it answers,
+        // no ACK.
         return Segment { seq: peer.heard, flags: frame::RST, ..Segment::default() };
     }
     let seq = if words.again { me.next.wrapping_sub(me.last_len) } else { me.next };
@@ -78,7 +79,8 @@ fn send(sending: &Sending, me: &mut End<'_>, peer: &mut End<'_>, at: Moment) -> 
         window: me.point.window,
         len,
         ip_id: me.ip_id,
-        // Milliseconds, as Linux counts its timestamps (net/ipv4/tcp_output.c, `tcp_skb_timestamp_ts`).
+        // Milliseconds, as Linux counts its timestamps (net/ipv4/tcp_output.c,
+        // `tcp_skb_timestamp_ts`).
         timestamp: Some((at.ns() / 1_000_000) as u32),
     }
 }

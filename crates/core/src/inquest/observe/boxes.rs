@@ -67,8 +67,8 @@ fn timeout_of(clocks: &[SeenClock]) -> Option<(f64, bool)> {
     of(Reading::Direct).map(|s| (s, true)).or(of(Reading::Hint).map(|s| (s, false)))
 }
 
-/// The box's timeout is unknown. Just below a round number an entry was most likely refreshed a moment ago;
-/// any other number is no age at all.
+/// The box's timeout is unknown. Just below a round number an entry was most likely refreshed a
+/// moment ago; any other number is no age at all.
 fn without_timeout(source: &Source, remaining: f64, cites: Vec<Cite>) -> Evidence {
     if remaining >= 30.0 && is_round(remaining, remaining + FRESH_S, remaining) {
         let says = format!(
@@ -126,8 +126,8 @@ fn entry_says(
                 .weaker(strength * if direct { 1.0 } else { 0.8 }),
         );
     } else if age.is_some_and(|age| since > age * 1.05) {
-        // No connection can have been silent for longer than it lives: the line and the setting are not of
-        // one box, or not of one time. It says nothing of this entry.
+        // No connection can have been silent for longer than it lives: the line and the setting are
+        // not of one box, or not of one time. It says nothing of this entry.
         let says = format!(
             "{}: {remaining:.0} of {timeout:.0} s remain on the entry, as if no packet had come for {since:.0} s",
             whose(source)
@@ -191,7 +191,8 @@ fn incident_says(
     let next = ends.iter().filter(|e| **e >= at).min()?;
     let after = next.since(at);
     let cites = vec![Cite::lines(&source.file, [line])];
-    // An end within two minutes is the incident's neighbour; a later one shows a connection that lived on.
+    // An end within two minutes is the incident's neighbour; a later one shows a connection that
+    // lived on.
     Some(if after <= Gap::from_secs(120) {
         let says = format!("{:.0} s before an end: {text}", after.secs_f64());
         Evidence::table("incident", "right-before", says, cites)

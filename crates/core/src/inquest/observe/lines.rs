@@ -8,7 +8,8 @@ use crate::log::{Act, Event};
 use crate::time::Gap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Words that tell in which way an end reached the program: value of `last-words`, and the phrasebook's ids.
+/// Words that tell in which way an end reached the program: value of `last-words`, and the
+/// phrasebook's ids.
 const LAST_WORDS: [(&str, &[&str]); 6] = [
     ("eof", &["eof"]),
     ("reset", &["reset"]),
@@ -168,8 +169,8 @@ fn together(log: &LogPart<'_>) -> Option<Evidence> {
     Some(Evidence::table("together", value, says, vec![cite]).on(log.source.host.as_ref()))
 }
 
-/// Words by name near the ends: on an ending line or a further line about the same end, or on a line of its
-/// own up to two minutes before one. A log without ends speaks for itself.
+/// Words by name near the ends: on an ending line or a further line about the same end, or on a
+/// line of its own up to two minutes before one. A log without ends speaks for itself.
 fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let Some(log) = &subject.log else { return Vec::new() };
     let ends: Vec<&Event> = log.ended().map(|(_, e)| e).collect();

@@ -149,7 +149,8 @@ fn marks(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(Evidence::table("reset-marks", value, says, cites(&flows)).on(host(&flows)))
 }
 
-/// Silence beside this share of the life (or period) is none; above [`IDLE_SHARE`] the connection was idle.
+/// Silence beside this share of the life (or period) is none; above [`IDLE_SHARE`] the connection
+/// was idle.
 const BUSY_SHARE: f64 = 0.1;
 const IDLE_SHARE: f64 = 0.35;
 
