@@ -7,6 +7,7 @@
 
 pub mod command;
 pub mod examples;
+pub mod judge;
 pub mod rhythm_truth;
 pub mod schema;
 

@@ -10,6 +10,7 @@ mod hash;
 pub mod judged;
 pub mod options;
 pub mod packet;
+pub mod read;
 pub mod reason;
 pub mod rules;
 pub mod settings;

@@ -4,3 +4,6 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod namespace;
+pub mod netlink;
+pub mod tun;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::packet::Tuple;
-use super::reason::Reason;
+use super::reason::{Lowered, Reason};
 use super::state::{Dir, State};
 use crate::time::Moment;
 
@@ -46,8 +46,8 @@ pub struct Judged {
     pub reason: Option<Reason>,
     /// Whether the timer was set anew by this packet.
     pub refreshed: bool,
-    /// Seconds to which an INVALID packet lowered the timer.
-    pub lowered_s: Option<u32>,
+    /// An INVALID packet lowered the timer, for the second end it was.
+    pub lowered: Option<Lowered>,
     /// The entry it met or made; `None` when it met none and made none.
     pub entry: Option<Met>,
     /// Whether it made the entry.

@@ -164,6 +164,8 @@ pub enum Body {
     BrokenIcmp,
     /// Any other protocol.
     Other,
+    /// Neighbour discovery and multicast listeners: the kernel leaves these untracked.
+    Untracked,
 }
 
 /// Whether the transport checksum held.

@@ -72,6 +72,8 @@ pub enum Reason {
     TableFull,
     /// The entry is offloaded: the packet does not reach the table.
     Offloaded,
+    /// Neighbour discovery and the like are not tracked.
+    NeverTracked,
 }
 
 impl Reason {
@@ -97,7 +99,8 @@ impl Reason {
             | Reason::UnrelatedIcmp
             | Reason::UnpairedIcmp
             | Reason::TableFull
-            | Reason::Offloaded => return None,
+            | Reason::Offloaded
+            | Reason::NeverTracked => return None,
         })
     }
 
@@ -143,6 +146,33 @@ fn unbounded(bound: Bound) -> String {
     }
 }
 
+/// A FIN or reset out of window met one from the other side before it: R6 lowers the timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lowered {
+    /// Seconds the entry has from then on.
+    pub seconds: u32,
+    /// Kind of packet.
+    pub kind: Kind,
+    /// Its direction.
+    pub dir: Dir,
+    /// Kind of the packet it answered.
+    pub answered: Kind,
+}
+
+impl Lowered {
+    /// The line the kernel logs after the reason's; up to 6.18.44 it counts in ticks of `hz`.
+    pub fn log(&self, rules: &Rules, hz: u32) -> Option<String> {
+        if rules.lowering_named_in_log {
+            return Some("lowered timeout to UNACK".to_owned());
+        }
+        let (kind, dir, answered) = (self.kind as u8, self.dir as u8, self.answered as u8);
+        let ticks = u64::from(self.seconds) * u64::from(hz);
+        Some(format!(
+            "packet (index {kind}, dir {dir}) response for index {answered} lower timeout to {ticks}"
+        ))
+    }
+}
+
 /// A [`Reason`] in words.
 #[derive(Clone, Copy, Debug)]
 pub struct Words<'a>(&'a Reason);
@@ -169,6 +199,7 @@ impl fmt::Display for Words<'_> {
             Reason::UnrelatedIcmp => "ICMP error about no entry of the table",
             Reason::UnpairedIcmp => "ICMP message that belongs to no exchange",
             Reason::TableFull => "the table is full; the packet is dropped",
+            Reason::NeverTracked => "packets of this kind are not tracked",
             Reason::Offloaded => "the flow is offloaded; the table does not see the packet",
         };
         f.write_str(plain)

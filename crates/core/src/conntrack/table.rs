@@ -161,6 +161,9 @@ impl Table {
 
     fn judge(&mut self, packet: &Packet) -> Judged {
         match packet.body {
+            Body::IcmpError { .. } | Body::Untracked if !self.checksum_holds(packet) => {
+                return refused(packet, Reason::BadChecksum);
+            }
             Body::IcmpError { about } => return self.icmp_error(packet, about),
             Body::BrokenTcp { logged } => {
                 let reason = if logged { Reason::Truncated } else { Reason::Short };
@@ -168,6 +171,14 @@ impl Table {
             }
             Body::BrokenUdp => return refused(packet, Reason::Short),
             Body::BrokenIcmp => return refused(packet, Reason::UnpairedIcmp),
+            Body::Untracked => {
+                let untracked = Judged {
+                    verdict: Verdict::Untracked,
+                    ct_state: CtState::Untracked,
+                    ..refused(packet, Reason::NeverTracked)
+                };
+                return untracked;
+            }
             Body::Tcp(_) | Body::Udp | Body::Icmp | Body::Other => {}
         }
         match self.index.get(&packet.tuple) {
@@ -248,8 +259,7 @@ impl Table {
 
     /// What the protocol says; the entry is changed but for timer, accounting and SEEN_REPLY.
     fn step(&self, entry: &mut Entry, dir: Dir, packet: &Packet, first: bool) -> Step {
-        let checked = self.settings.checksum && packet.hook == Hook::Prerouting;
-        let holds = !(checked && packet.checksum == Checksum::Bad);
+        let holds = self.checksum_holds(packet);
         let under = Under { settings: &self.settings, rules: &self.rules };
         match packet.body {
             Body::Tcp(tcp) => {
@@ -267,6 +277,12 @@ impl Table {
             Body::Icmp => self.icmp(packet, first),
             _ => Step::Refresh(self.settings.generic),
         }
+    }
+
+    /// Checksums are looked at only where packets arrive, and only if the box is set to.
+    fn checksum_holds(&self, packet: &Packet) -> bool {
+        let looked_at = self.settings.checksum && packet.hook == Hook::Prerouting;
+        !(looked_at && packet.checksum == Checksum::Bad)
     }
 
     /// UDP: a flow answered for longer than two seconds is a stream, and assured
@@ -335,7 +351,7 @@ impl Table {
             ct_state: CtState::Established,
             reason: None,
             refreshed: false,
-            lowered_s: None,
+            lowered: None,
             entry: Some(self.met(entry, dir)),
             created: false,
             killed: false,
@@ -353,8 +369,8 @@ impl Table {
                 judged.ct_state = CtState::Invalid;
                 judged.reason = Some(reason);
                 judged.leaves_as = packet.tuple;
-                if let Step::InvalidLowered(_, seconds) = step {
-                    judged.lowered_s = Some(seconds);
+                if let Step::InvalidLowered(_, lowered) = step {
+                    judged.lowered = Some(lowered);
                 }
             }
             Step::Kill | Step::Reopen => {}
@@ -415,8 +431,8 @@ fn apply(entry: &mut Entry, dir: Dir, packet: &Packet, step: Step, now: Moment) 
             }
             entry.count(dir, packet.l3_len);
         }
-        Step::InvalidLowered(_, seconds) => {
-            entry.expires = now.plus(Gap::from_secs(i64::from(seconds)));
+        Step::InvalidLowered(_, lowered) => {
+            entry.expires = now.plus(Gap::from_secs(i64::from(lowered.seconds)));
             return;
         }
         Step::Kill => entry.count(dir, packet.l3_len),
@@ -435,7 +451,7 @@ fn refused(packet: &Packet, reason: Reason) -> Judged {
         ct_state: CtState::Invalid,
         reason: Some(reason),
         refreshed: false,
-        lowered_s: None,
+        lowered: None,
         entry: None,
         created: false,
         killed: false,

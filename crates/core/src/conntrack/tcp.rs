@@ -6,7 +6,7 @@
 
 use super::entry::{Entry, Half, Proto, Status, TcpFlow, half_flag};
 use super::packet::Tcp;
-use super::reason::Reason;
+use super::reason::{Lowered, Reason};
 use super::state::{Dir, Kind, Next, State, next};
 use super::timer;
 use super::window::{self, Checked, Under, before};
@@ -23,8 +23,8 @@ pub(super) enum Step {
     Ignore(Reason),
     /// It is refused.
     Invalid(Reason),
-    /// It is refused, and the timer was lowered to this many seconds.
-    InvalidLowered(Reason, u32),
+    /// It is refused, and the timer is lowered.
+    InvalidLowered(Reason, Lowered),
     /// It counts, and the entry is gone.
     Kill,
     /// The entry is gone, and the packet starts a new one.
@@ -78,7 +78,7 @@ pub(super) fn known(
             Checked::Invalid(bound) => {
                 let reason = Reason::Window(bound);
                 return match after_invalid(entry, dir, kind, at, under) {
-                    Some(seconds) => Step::InvalidLowered(reason, seconds),
+                    Some(lowered) => Step::InvalidLowered(reason, lowered),
                     None => Step::Invalid(reason),
                 };
             }
@@ -235,14 +235,14 @@ fn reset(tcp: &TcpFlow, dir: Dir, packet: &Tcp, status: Status, under: Under<'_>
 }
 
 /// R6: an assured entry whose ends both sent a FIN or reset out of window keeps its state but not
-/// its long timer. Returns the seconds it was lowered to.
+/// its long timer.
 fn after_invalid(
     entry: &mut Entry,
     dir: Dir,
     kind: Kind,
     at: Moment,
     under: Under<'_>,
-) -> Option<u32> {
+) -> Option<Lowered> {
     let Under { settings, rules } = under;
     if !rules.out_of_window_end_lowers || !entry.status.assured || entry.status.fixed_timeout {
         return None;
@@ -260,7 +260,8 @@ fn after_invalid(
     }
     let lower = settings.tcp.unacknowledged;
     let gap = Gap::from_secs(i64::from(lower));
-    (remaining >= Gap::from_secs(120) && remaining > gap).then_some(lower)
+    let lowered = Lowered { seconds: lower, kind, dir, answered: tcp.last.kind };
+    (remaining >= Gap::from_secs(120) && remaining > gap).then_some(lowered)
 }
 
 /// The packet counts: state, and who began the close.
