@@ -5,6 +5,7 @@
 
 mod commands;
 mod examples;
+mod kernel_conntrack;
 mod logs;
 mod purity;
 mod readme;

@@ -83,6 +83,10 @@ impl Runner {
         self.settings(&mut trace)?;
         let goal = self.tally.packets + packets;
         while self.tally.packets < goal {
+            if let Some(which) = self.talks.iter().position(Talk::is_insistent) {
+                self.packet(which, &mut trace)?;
+                continue;
+            }
             if self.rng.once_in(1500) {
                 self.settings(&mut trace)?;
             }
@@ -123,7 +127,7 @@ impl Runner {
         }
         match self.rng.below(400) {
             0..12 => {
-                let seconds = self.rng.pick(&[1, 2, 60, 119, 120, 121, 300, 301, 5000, 500_000]);
+                let seconds = self.rng.pick(&[1, 2, 60, 119, 121, 122, 300, 301, 5000, 500_000]);
                 self.timeout(which, seconds, at, trace)
             }
             12 | 13 => self.timeout(which, 0, at, trace),
@@ -211,7 +215,7 @@ fn packet(
     let before = table.find(tuple).map(|(entry, _)| *entry);
     mutation.before(table, &packet);
     let judged = table.packet(at, &packet);
-    mutation.after(table, &packet, before.as_ref());
+    mutation.after(table, &packet, before.as_ref(), &judged);
     let what = differences(table, &packet, &judged, tuple, answer);
     if what.is_empty() {
         return None;
@@ -235,7 +239,9 @@ fn uncertain(table: &Table, tuple: &Tuple, at: Moment) -> bool {
     let near = |moment: Moment| moment.since(at).abs() < NEAR;
     table.find(tuple).is_some_and(|(entry, _)| {
         let stream = matches!(entry.proto, Proto::Udp { stream_from } if near(stream_from));
-        near(entry.expires) || stream
+        // Where the model asks whether 120 seconds are left, the kernel counts in ticks.
+        let limit = near(entry.expires.plus(Gap::from_secs(-120))) && entry.status.assured;
+        near(entry.expires) || stream || limit
     })
 }
 

@@ -22,6 +22,8 @@ pub struct Talk {
     pub silent_until: Option<Moment>,
     /// The last packet, to be sent again.
     last: Option<(Vec<u8>, Tuple)>,
+    /// How often it still is, at a stretch.
+    again: u32,
 }
 
 /// A packet to send, and whose entry to ask for afterwards.
@@ -56,15 +58,25 @@ impl Talk {
             _ => Tuple { src, dst, sport: 20_000 + low, dport: 443, proto: kind },
         };
         let left = 3 + rng.below(60);
-        Self { tuple, left, silent_until: None, last: None }
+        Self { tuple, left, silent_until: None, last: None, again: 0 }
     }
 
     /// Its next packet.
     pub fn next(&mut self, rng: &mut Rng, table: &Table) -> Next {
-        self.left = self.left.saturating_sub(1);
+        if self.again == 0 {
+            self.left = self.left.saturating_sub(1);
+            if rng.percent(8) {
+                self.again = 1;
+            } else if self.tuple.proto == proto::TCP && rng.once_in(4000) {
+                // Enough for an 8-bit counter to wrap.
+                self.again = 262;
+                self.last = Some(self.acknowledgement(table));
+            }
+        }
         if let Some((bytes, tuple)) = &self.last
-            && rng.percent(8)
+            && self.again > 0
         {
+            self.again -= 1;
             return Next { bytes: bytes.clone(), tuple: *tuple };
         }
         if rng.once_in(60) {
@@ -130,6 +142,23 @@ impl Talk {
         };
         let spoilt = if rng.percent(5) { Spoilt::Checksum } else { Spoilt::No };
         Next { bytes: frame::icmp(&tuple, &quoted, spoilt), tuple: self.tuple }
+    }
+
+    /// True in the middle of a long row of identical packets, which nothing should break.
+    pub const fn is_insistent(&self) -> bool {
+        self.again > 1
+    }
+
+    /// The plainest packet that fits.
+    fn acknowledgement(&self, table: &Table) -> (Vec<u8>, Tuple) {
+        let mut segment = plain_segment(self.tuple);
+        if let Some((entry, dir)) = table.find(&self.tuple)
+            && let Some(tcp) = tcp_of(entry)
+        {
+            segment.seq = tcp.half(dir).end;
+            segment.ack = tcp.half(dir.other()).end;
+        }
+        (segment.bytes(), segment.tuple)
     }
 
     fn segment(&self, rng: &mut Rng, table: &Table) -> (Vec<u8>, Tuple) {
