@@ -20,6 +20,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod timer;
+pub mod version;
 mod window;
 
 pub use entry::Entry;
@@ -31,3 +32,4 @@ pub use rules::Rules;
 pub use settings::{Settings, Timeouts};
 pub use state::{Dir, Kind, State};
 pub use table::Table;
+pub use version::Kernel;
