@@ -23,6 +23,8 @@ pub enum Command {
     Diagnose(Diagnose),
     /// List every TCP connection in a capture and how it ended
     Flows(Flows),
+    /// Run a capture through an exact model of Linux conntrack
+    Replay(Replay),
     /// Look into the catalogue of timers known to end connections
     Clocks(Clocks),
 }
@@ -63,6 +65,45 @@ pub struct Flows {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Print times in UTC instead of the zone of this machine
+    #[arg(long)]
+    pub utc: bool,
+}
+
+/// `hopclock replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock replay nat.pcap --sysctl nat.sysctl
+  hopclock replay nat.pcap --sysctl nat.sysctl --set nf_conntrack_tcp_loose=1
+  hopclock replay nat.pcap --start-state nat.conntrack --format jsonl
+
+The capture is taken for what arrives at the box; the table begins empty unless --start-state says
+otherwise. The model is exact for 6.18; rules of other kernels were read in source, not run.")]
+pub struct Replay {
+    /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// What the box is set to: output of sysctl, or a sysctl.conf
+    #[arg(long, value_name = "FILE")]
+    pub sysctl: Vec<PathBuf>,
+    /// One setting, over what --sysctl says; with --sysctl it is a what-if
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Entries to begin with: output of `conntrack -L`
+    #[arg(long, value_name = "DUMP")]
+    pub start_state: Option<PathBuf>,
+    /// Kernel of the box, as `uname -r` prints it
+    #[arg(long, value_name = "VERSION", default_value = "6.18")]
+    pub kernel: String,
+    /// Hold wrong checksums against packets, as a box does whose network card verifies none
+    #[arg(long)]
+    pub verify_checksums: bool,
+    /// Print every packet, not only those that matter
+    #[arg(long)]
+    pub all: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -3,6 +3,7 @@
 mod clocks;
 mod diagnose;
 mod flows;
+mod replay;
 
 use crate::args::Command;
 use crate::exit::{Exit, Trouble};
@@ -12,6 +13,7 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
     match command {
         Command::Diagnose(typed) => diagnose::carry_out(&typed),
         Command::Flows(typed) => flows::carry_out(&typed),
+        Command::Replay(typed) => replay::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
     }
 }

@@ -123,6 +123,14 @@ impl Dissector {
     }
 }
 
+/// The outermost IP packet of a captured one, as far as it was kept; `None` where there is none.
+///
+/// Its length on the wire is what its own header says. For those who look at IP as a host on the
+/// way does: nothing is put together and no tunnel is entered.
+pub fn ip_packet<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    walk::outermost_ip(packet)
+}
+
 /// The nine TCP flags as they stand in the header (RFC 9293 §3.1; NS by RFC 3540, now reserved).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flags(pub u16);

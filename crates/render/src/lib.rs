@@ -6,6 +6,7 @@ pub mod flows;
 pub mod json;
 pub mod markdown;
 mod page;
+pub mod replay;
 pub mod text;
 
 pub use page::{Label, Page};

@@ -39,6 +39,13 @@ impl Kernel {
         Some(Kernel { major, minor, patch: parts.next().and_then(digits) })
     }
 
+    /// Its numbers; a branch without a patch level stands for the version that was judged, or for
+    /// the branch's latest.
+    fn version(self) -> Version {
+        let latest = if self.is_judged() { JUDGED.patch } else { None };
+        (self.major, self.minor, self.patch.or(latest).unwrap_or(LATEST))
+    }
+
     const fn branch(self) -> (u16, u16) {
         (self.major, self.minor)
     }
@@ -93,11 +100,8 @@ impl Kernel {
             all.push(format!("{self} is outside the versions compared, 4.19 to 7.1"));
         }
         for row in ROWS {
-            let unknown = |(from, to): &(Version, Version)| {
-                let patch = self.patch.unwrap_or(LATEST);
-                let version = (self.major, self.minor, patch);
-                *from < version && version < *to
-            };
+            let version = self.version();
+            let unknown = |(from, to): &(Version, Version)| *from < version && version < *to;
             if row.unknown.iter().any(unknown) {
                 let taken = if row.holds(self) { "taken as present" } else { "taken as absent" };
                 all.push(format!("{}: not established for {self}, {taken}", row.what));
@@ -157,7 +161,7 @@ struct Row {
 
 impl Row {
     fn holds(&self, kernel: Kernel) -> bool {
-        let version = (kernel.major, kernel.minor, kernel.patch.unwrap_or(LATEST));
+        let version = kernel.version();
         let backported =
             |first: &Version| (first.0, first.1) == kernel.branch() && version.2 >= first.2;
         version >= self.since || self.stable.iter().any(backported)
@@ -322,6 +326,7 @@ mod tests {
         assert_eq!(JUDGED.rules(), Rules::default());
         assert_eq!(rules("6.18"), Rules::default());
         assert!(JUDGED.doubts().is_empty());
+        assert!(Kernel::parse("6.18").unwrap().doubts().is_empty());
         let doubts = Kernel::parse("6.1.20").unwrap().doubts();
         assert!(doubts[0].contains("read in source, not run"), "{doubts:?}");
     }

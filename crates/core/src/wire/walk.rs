@@ -111,3 +111,25 @@ impl<'p, 'f> Walk<'p, 'f> {
         }
     }
 }
+
+/// The bytes from the first IP header on.
+pub(super) fn outermost_ip<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    let mut fragments = Fragments::default();
+    let mut walk = Walk::new(packet, 0, &mut fragments);
+    let view = View::new(packet.bytes, packet.wire_len as usize);
+    let (mut layer, mut view) = (Layer::Link(packet.link.0), view);
+    for _ in 0..LAYERS_MAX {
+        (layer, view) = match layer {
+            Layer::Ip => return Some(view.bytes),
+            Layer::Link(kind) => walk.link(kind, view).ok()?,
+            Layer::Ethernet => walk.ethernet(view).ok()?,
+            Layer::EtherType(kind) => walk.ether_type(kind, view).ok()?,
+            Layer::Llc => walk.llc(view).ok()?,
+            Layer::Ppp => walk.ppp(view).ok()?,
+            Layer::Mpls => walk.mpls(view).ok()?,
+            Layer::Dot11 => walk.dot11(view).ok()?,
+            Layer::Protocol(_) | Layer::Nothing => return None,
+        };
+    }
+    None
+}

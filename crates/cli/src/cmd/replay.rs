@@ -1,0 +1,330 @@
+//! `hopclock replay`: a capture through the conntrack table of a box.
+
+use crate::args::{Format, Replay as Typed};
+use crate::exit::{Exit, Trouble};
+use crate::intake::captures::{Captures, Source};
+use crate::intake::open;
+use crate::screen;
+use hopclock_core::capture::Packet;
+use hopclock_core::conntrack::record::{Ends, Line};
+use hopclock_core::conntrack::{Kernel, Replay, Settings};
+use hopclock_core::dump::header::Header;
+use hopclock_core::dump::{conntrack as table, sysctl};
+use hopclock_core::flow::Numbering;
+use hopclock_core::time::Moment;
+use hopclock_render::Page;
+use hopclock_render::json;
+use hopclock_render::replay as pen;
+use hopclock_render::replay::{Matter, Standing, Summary};
+use jiff::tz::TimeZone;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+
+/// A dump larger than this is no dump.
+const DUMP_BYTES_MAX: u64 = 256 << 20;
+/// More standing entries than these are counted, not listed.
+const STANDING_MAX: usize = 100;
+/// Rows kept for a page that begins with its summary.
+const ROWS_MAX: usize = 20_000;
+
+/// What was typed, as far as it can be checked before a capture is opened.
+struct Plan {
+    kernel: Kernel,
+    /// What the box is set to.
+    was: Settings,
+    /// The same with `--set`.
+    asked: Settings,
+    start: Option<(Vec<table::Entry>, Option<Moment>)>,
+    notes: Vec<String>,
+}
+
+/// Replays every capture as one.
+pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
+    if typed.captures.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(Trouble::Usage("standard input can be read only once".to_owned()));
+    }
+    let mut plan = plan(typed)?;
+    let mut captures = Captures::open(&typed.captures);
+    let mut replay = Replay::new(plan.asked, plan.kernel);
+    if !typed.sysctl.is_empty() && !typed.set.is_empty() {
+        replay = replay.taken_under(plan.was);
+    }
+    if typed.verify_checksums {
+        replay = replay.verifying_checksums();
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut told = Told::new(typed, &mut out);
+    told.begin()?;
+    let mut ends = None;
+    let mut numbering = Numbering::new();
+    let mut lines = Vec::new();
+    while captures.next(&mut |packet, file| {
+        let number = numbering.next(file, packet.number);
+        let packet = &Packet { number, ..*packet };
+        if ends.is_none() {
+            plan.begin(&mut replay, packet.at);
+        }
+        ends = ends.max(Some(packet.at));
+        replay.packet(packet, file, &mut lines);
+    }) {
+        for line in lines.drain(..) {
+            told.line(line)?;
+        }
+    }
+    if !captures.sources().iter().any(|source| source.usable) {
+        return Err(no_input(captures.sources()));
+    }
+    told.end(&summary(&plan, &replay, captures.sources(), ends))?;
+    out.flush()?;
+    Ok(Exit::Answered)
+}
+
+fn no_input(sources: &[Source]) -> Trouble {
+    let why = sources.iter().map(|source| format!("{}: {}", source.name, source.notes.join("; ")));
+    let hint = "replay reads pcap and pcapng, also packed with gzip, zstd or xz".to_owned();
+    Trouble::NoInput { why: why.collect(), hint: Some(hint) }
+}
+
+/// Checks everything typed; reads the small files.
+fn plan(typed: &Typed) -> Result<Plan, Trouble> {
+    let kernel = Kernel::parse(&typed.kernel).ok_or_else(|| {
+        Trouble::Usage(format!("--kernel {}: not a version such as 6.1.77", typed.kernel))
+    })?;
+    let mut notes = kernel.doubts();
+    let mut was = Settings::default();
+    for path in &typed.sysctl {
+        read_settings(path, &mut was, &mut notes)?;
+    }
+    let mut asked = was;
+    for set in &typed.set {
+        let usage = || Trouble::Usage(format!("--set {set}: not KEY=VALUE with a number"));
+        let (key, value) = set.split_once('=').ok_or_else(usage)?;
+        let value: i64 = value.trim().parse().map_err(|_| usage())?;
+        asked.set(key, value).map_err(|why| Trouble::Usage(format!("--set {set}: {why}")))?;
+    }
+    let mut start = None;
+    if let Some(path) = &typed.start_state {
+        let text = small_file(path)?;
+        let (entries, skipped) = table::read(&text);
+        if skipped > 0 {
+            notes.push(format!("{}: {skipped} lines are no entries", path.display()));
+        }
+        if entries.is_empty() {
+            let why = vec![format!("{}: no conntrack entries in it", path.display())];
+            return Err(Trouble::NoInput { why, hint: None });
+        }
+        start = Some((entries, Header::find(&text).and_then(|header| header.at)));
+    }
+    Ok(Plan { kernel, was, asked, start, notes })
+}
+
+fn read_settings(path: &Path, into: &mut Settings, notes: &mut Vec<String>) -> Result<(), Trouble> {
+    let (settings, _) = sysctl::read(&small_file(path)?);
+    let mut taken = 0;
+    for setting in settings.iter().filter(|s| s.short().starts_with("nf_conntrack")) {
+        let value = setting.value.parse::<i64>();
+        match value.map(|value| into.set(&setting.key, value)) {
+            Ok(Ok(())) => taken += 1,
+            // Sizes, helpers, other protocols: nothing the model looks at.
+            Ok(Err(hopclock_core::conntrack::settings::NotSet::Unknown { .. })) => {}
+            Ok(Err(why)) => notes.push(format!("{} line {}: {why}", path.display(), setting.line)),
+            Err(_) => notes.push(format!(
+                "{} line {}: {} is no whole number",
+                path.display(),
+                setting.line,
+                setting.key
+            )),
+        }
+    }
+    if taken == 0 {
+        notes.push(format!("{}: no conntrack settings in it; defaults hold", path.display()));
+    }
+    Ok(())
+}
+
+fn small_file(path: &Path) -> Result<String, Trouble> {
+    let unreadable = |error: io::Error| Trouble::NoInput {
+        why: vec![format!("{}: {error}", path.display())],
+        hint: None,
+    };
+    let opened = open::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    opened.reader.take(DUMP_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+impl Plan {
+    /// Puts the start state into the table, now that the capture's beginning is known.
+    fn begin(&mut self, replay: &mut Replay, begins: Moment) {
+        let Some((entries, at)) = self.start.take() else { return };
+        let at_or_begin = at.unwrap_or(begins);
+        if at_or_begin > begins {
+            self.notes.push("the start state was taken after the capture began".to_owned());
+        }
+        let taken = replay.start_from(&entries, at_or_begin, begins);
+        let when = if at.is_some() { "" } else { ", taken as of the first packet" };
+        self.notes.push(format!(
+            "{} entries of the start state{when}; a dump tells no windows, so both directions are \
+             initialised again by their next packets and window verdicts are waived",
+            taken.entries
+        ));
+        if taken.over > 0 {
+            self.notes.push(format!("{} entries had expired when the capture began", taken.over));
+        }
+        if taken.skipped > 0 {
+            self.notes.push(format!("{} entries were not taken over", taken.skipped));
+        }
+    }
+}
+
+fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment>) -> Summary {
+    let tally = replay.tally();
+    let mut notes = plan.notes.clone();
+    notes.extend(pen::notes(tally));
+    if replay.has_parted() {
+        notes.push(
+            "some packets meet another fate than under the settings of --sysctl; what their ends \
+             would have sent from then on is not known, and rows marked simulated assume the same"
+                .to_owned(),
+        );
+    }
+    for source in sources {
+        notes.extend(source.notes.iter().map(|note| format!("{}: {note}", source.name)));
+    }
+    let mut standing: Vec<Standing> = replay
+        .table()
+        .entries()
+        .map(|entry| Standing {
+            entry: entry.id,
+            original: Ends(entry.original),
+            tcp_state: entry.tcp_state().map(|state| state.name()),
+            timeout_s: entry.remaining_s(replay.table().now()),
+            assured: entry.status.assured,
+        })
+        .collect();
+    standing.sort_by_key(|standing| standing.entry);
+    let entries = standing.len();
+    standing.truncate(STANDING_MAX);
+    Summary {
+        kernel: plan.kernel.to_string(),
+        packets: tally.packets,
+        judged: tally.judged,
+        invalid: tally.invalid,
+        ignored: tally.ignored,
+        ends_ns: ends,
+        standing,
+        entries,
+        notes,
+    }
+}
+
+/// Prints lines in the format asked for.
+struct Told<'a> {
+    typed: &'a Typed,
+    out: &'a mut dyn Write,
+    matter: Matter,
+    page: Page,
+    zone: TimeZone,
+    /// Rows that wait until the summary above them is known.
+    waiting: Vec<Line>,
+    dropped: usize,
+    lines: u64,
+}
+
+impl<'a> Told<'a> {
+    fn new(typed: &'a Typed, out: &'a mut dyn Write) -> Self {
+        let utc = typed.utc || typed.format == Format::Markdown;
+        Self {
+            typed,
+            out,
+            matter: Matter::default(),
+            page: screen::page(),
+            zone: if utc { TimeZone::UTC } else { TimeZone::system() },
+            waiting: Vec::new(),
+            dropped: 0,
+            lines: 0,
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if self.typed.format == Format::Json {
+            write!(self.out, "{{\"schema\": \"hopclock.replay/1\", \"records\": [")?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: Line) -> io::Result<()> {
+        let matters = self.matter.is(&line);
+        match self.typed.format {
+            Format::Jsonl => return json::line(&line, self.out),
+            Format::Json => {
+                writeln!(self.out, "{}", if self.lines == 0 { "" } else { "," })?;
+                self.lines += 1;
+                return serde_json::to_writer(&mut *self.out, &line).map_err(io::Error::from);
+            }
+            Format::Text | Format::Markdown => {}
+        }
+        if !matters && !self.typed.all {
+            return Ok(());
+        }
+        if self.waiting.len() < ROWS_MAX {
+            self.waiting.push(line);
+        } else {
+            self.dropped += 1;
+        }
+        Ok(())
+    }
+
+    fn end(self, summary: &Summary) -> io::Result<()> {
+        let Self { typed, out, page, zone, waiting, dropped, .. } = self;
+        let clock = |at: Moment| time_of(at, &zone);
+        match typed.format {
+            Format::Jsonl => {
+                notes_aside(summary);
+                return Ok(());
+            }
+            Format::Json => {
+                write!(out, "\n], \"summary\": ")?;
+                serde_json::to_writer(&mut *out, summary)?;
+                return writeln!(out, "}}");
+            }
+            Format::Text => {
+                pen::summary(summary, page, out)?;
+                writeln!(out)?;
+                pen::head(page, out)?;
+                for line in &waiting {
+                    pen::row(line, (page, &clock), out)?;
+                }
+            }
+            Format::Markdown => {
+                pen::summary(summary, Page { width: 100, colour: false }, out)?;
+                writeln!(out)?;
+                pen::markdown_head(out)?;
+                for line in &waiting {
+                    pen::markdown_row(line, &clock, out)?;
+                }
+            }
+        }
+        if dropped > 0 {
+            writeln!(out, "… and {dropped} rows more; --format jsonl prints all of them")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the answer has no room for notes they go to standard error.
+#[expect(clippy::print_stderr, reason = "standard output holds one object a line and no more")]
+fn notes_aside(summary: &Summary) {
+    for note in &summary.notes {
+        eprintln!("hopclock: {note}");
+    }
+}
+
+fn time_of(at: Moment, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(at.ns())) {
+        Ok(stamp) => {
+            jiff::ZonedDateTime::new(stamp, zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+        }
+        Err(_) => format!("{} ns", at.ns()),
+    }
+}

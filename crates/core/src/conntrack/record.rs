@@ -1,0 +1,137 @@
+//! What a replay tells of packets and timers, one record each (`replay --format jsonl`).
+
+use std::net::SocketAddr;
+
+use serde::{Serialize, Serializer};
+
+use super::judged::{CtState, Event, Gone, Judged, Verdict};
+use super::packet::{Tuple, proto};
+use super::rules::Rules;
+use crate::time::Moment;
+
+/// Source and destination of a packet; ports where the protocol has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ends(pub Tuple);
+
+impl Ends {
+    /// Source and destination as text.
+    pub fn words(&self) -> (String, String) {
+        let t = &self.0;
+        if matches!(t.proto, proto::TCP | proto::UDP) {
+            let end = |address, port| SocketAddr::new(address, port).to_string();
+            return (end(t.src, t.sport), end(t.dst, t.dport));
+        }
+        (t.src.to_string(), t.dst.to_string())
+    }
+}
+
+impl Serialize for Ends {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Pair {
+            src: String,
+            dst: String,
+        }
+        let (src, dst) = self.words();
+        Pair { src, dst }.serialize(serializer)
+    }
+}
+
+/// One packet that conntrack sees.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Record {
+    /// Its number in the capture, as Wireshark counts.
+    pub packet: u64,
+    /// Its time stamp, nanoseconds since the epoch.
+    pub at_ns: Moment,
+    /// What the table did.
+    pub verdict: Verdict,
+    /// What rules see.
+    pub ctstate: CtState,
+    /// The kernel's own message where it logs one, else words; null for a packet that simply
+    /// passes.
+    pub reason: Option<String>,
+    /// Whether the timer was set anew.
+    pub refreshed: bool,
+    /// Number of the entry it met or made.
+    pub entry: Option<u64>,
+    /// `original` or `reply`.
+    pub direction: Option<&'static str>,
+    /// TCP state after it.
+    pub tcp_state: Option<&'static str>,
+    /// Remaining seconds after it, as `conntrack -L` prints them.
+    pub timeout_s: Option<u32>,
+    /// Whether the entry is assured.
+    pub assured: bool,
+    /// As the packet leaves the box.
+    pub leaves_as: Ends,
+    /// The ends would have behaved differently by now: an earlier packet of this flow met another
+    /// fate than under the settings the capture was taken with.
+    pub simulated: bool,
+    /// As the packet arrived.
+    pub arrives_as: Ends,
+    /// It made the entry.
+    pub created: bool,
+    /// Seconds to which a refused packet lowered the timer.
+    pub lowered_to_s: Option<u32>,
+}
+
+impl Record {
+    /// From a table's answer.
+    pub fn of(packet: u64, at: Moment, arrived: Tuple, judged: &Judged, rules: &Rules) -> Self {
+        let met = judged.entry.as_ref();
+        let reason = judged.reason.map(|r| r.log(rules).unwrap_or_else(|| r.words().to_string()));
+        Self {
+            packet,
+            at_ns: at,
+            verdict: judged.verdict,
+            ctstate: judged.ct_state,
+            reason,
+            refreshed: judged.refreshed,
+            entry: met.map(|m| m.id),
+            direction: met.map(|m| m.dir.word()),
+            tcp_state: met.and_then(|m| m.tcp_state).map(|s| s.name()),
+            timeout_s: met.map(|m| m.timeout_s),
+            assured: met.is_some_and(|m| m.assured),
+            leaves_as: Ends(judged.leaves_as),
+            simulated: false,
+            arrives_as: Ends(arrived),
+            created: judged.created,
+            lowered_to_s: judged.lowered.map(|l| l.seconds),
+        }
+    }
+}
+
+/// An entry that is gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TimerRecord {
+    /// Why.
+    pub event: Gone,
+    /// When, nanoseconds since the epoch.
+    pub at_ns: Moment,
+    /// Number of the entry.
+    pub entry: u64,
+    /// Its last TCP state.
+    pub tcp_state: Option<&'static str>,
+}
+
+impl From<&Event> for TimerRecord {
+    fn from(event: &Event) -> Self {
+        Self {
+            event: event.gone,
+            at_ns: event.at,
+            entry: event.entry,
+            tcp_state: event.tcp_state.map(|s| s.name()),
+        }
+    }
+}
+
+/// One line of a replay.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// A packet.
+    Packet(Box<Record>),
+    /// An entry that is gone.
+    Timer(TimerRecord),
+}
