@@ -19,7 +19,9 @@ pub enum Verdict {
     Invalid,
     /// The table does not see it.
     Untracked,
-    /// The table itself drops it.
+    /// The table itself drops it: it is full. The contract's word is the nearest, `invalid`, and
+    /// such a packet leaves as nothing.
+    #[serde(rename = "invalid")]
     Drop,
 }
 

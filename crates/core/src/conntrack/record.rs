@@ -63,8 +63,8 @@ pub struct Record {
     pub timeout_s: Option<u32>,
     /// Whether the entry is assured.
     pub assured: bool,
-    /// As the packet leaves the box.
-    pub leaves_as: Ends,
+    /// As the packet leaves the box; null where the table drops it.
+    pub leaves_as: Option<Ends>,
     /// The ends would have behaved differently by now: an earlier packet of this flow met another
     /// fate than under the settings the capture was taken with.
     pub simulated: bool,
@@ -93,7 +93,7 @@ impl Record {
             tcp_state: met.and_then(|m| m.tcp_state).map(|s| s.name()),
             timeout_s: met.map(|m| m.timeout_s),
             assured: met.is_some_and(|m| m.assured),
-            leaves_as: Ends(judged.leaves_as),
+            leaves_as: (judged.verdict != Verdict::Drop).then_some(Ends(judged.leaves_as)),
             simulated: false,
             arrives_as: Ends(arrived),
             created: judged.created,
