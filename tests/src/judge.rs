@@ -9,6 +9,7 @@ pub mod frame;
 pub mod kernel;
 pub mod mutation;
 pub mod options;
+pub mod recording;
 pub mod rng;
 pub mod run;
 pub mod talk;

@@ -115,8 +115,25 @@ fn finish(tuple: &Tuple, mut inner: Vec<u8>, at: usize, spoilt: Spoilt) -> Vec<u
     packet
 }
 
+/// Gives an IP packet a long life and a right header checksum.
+pub fn mend(packet: &mut [u8]) {
+    match packet.first().map(|b| b >> 4) {
+        Some(4) => {
+            let length = usize::from(packet[0] & 0x0f) * 4;
+            let Some(header) = packet.get_mut(..length).filter(|h| h.len() >= 20) else { return };
+            header[8] = TTL;
+            header[10..12].fill(0);
+            let checksum = !fold(sum(header));
+            header[10..12].copy_from_slice(&checksum.to_be_bytes());
+        }
+        Some(_) if packet.len() > 7 => packet[7] = TTL,
+        _ => {}
+    }
+}
+
+const TTL: u8 = 60;
+
 fn ip_header(tuple: &Tuple, inner: usize) -> Vec<u8> {
-    const TTL: u8 = 60;
     match (tuple.src, tuple.dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             let mut header = vec![0x45, 0];

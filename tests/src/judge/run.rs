@@ -229,7 +229,8 @@ fn packet(
     Some((what, about))
 }
 
-fn set_timeout(table: &mut Table, tuple: &Tuple, seconds: u32, at: Moment) {
+/// Gives an entry seconds from `at`, as ctnetlink does.
+pub fn set_timeout(table: &mut Table, tuple: &Tuple, seconds: u32, at: Moment) {
     table.change(tuple, |entry| entry.expires = at.plus(Gap::from_secs(i64::from(seconds))));
     table.advance_to(at);
 }
