@@ -22,9 +22,8 @@ fn the_kernel_agrees_with_the_model_and_with_no_mutation_of_it() {
         Err(why) => return skip(NAME, &why.to_string()),
     };
     let trace = runner.run(PACKETS).unwrap();
-    if let Some(difference) = judge(&trace, Mutation::None) {
-        panic!("{}", told(&difference));
-    }
+    let difference = judge(&trace, Mutation::None).map(|difference| told(&difference));
+    assert_eq!(difference, None);
     let missed: Vec<&Mutation> =
         Mutation::ALL.iter().filter(|mutation| judge(&trace, **mutation).is_none()).collect();
     assert!(missed.is_empty(), "not caught by {PACKETS} packets: {missed:?}");
@@ -67,9 +66,8 @@ fn recordings(folder: &Path, name: &str) -> Option<u64> {
             let settings = Settings { tcp_loose, ..Settings::default() };
             let outcome = bench.recording(&file, settings).unwrap();
             judged += outcome.judged;
-            if let Some(difference) = outcome.difference {
-                panic!("{}: packet {}", path.display(), told(&difference));
-            }
+            let difference = outcome.difference.map(|difference| told(&difference));
+            assert_eq!(difference, None, "{}", path.display());
         }
     }
     Some(judged)
