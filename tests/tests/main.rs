@@ -9,5 +9,6 @@ mod kernel_conntrack;
 mod logs;
 mod purity;
 mod readme;
+mod replay;
 mod schemas;
 mod tidy;
