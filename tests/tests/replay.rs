@@ -65,14 +65,14 @@ fn made(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-fn replay(capture: &PathBuf, more: &[&str]) -> Ran {
+fn replay(capture: &Path, more: &[&str]) -> Ran {
     let mut args = vec!["replay", capture.to_str().unwrap()];
     args.extend(more);
     run(args)
 }
 
 /// The records, each held against its schema.
-fn records(capture: &PathBuf, more: &[&str]) -> Vec<Value> {
+fn records(capture: &Path, more: &[&str]) -> Vec<Value> {
     let ran = replay(capture, &[more, &["--format", "jsonl"]].concat());
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let records = ran.jsonl();
@@ -110,7 +110,7 @@ fn a_segment_beyond_the_window_passes_and_refreshes_nothing() {
         ["accept", "accept", "accept", "accept", "accept", "ignore", "ignore"],
         "{records:#?}"
     );
-    assert_eq!(records[5]["reason"], "200 bytes more than expected");
+    assert_eq!(records[5]["reason"], "201 bytes more than expected");
     assert_eq!(records[5]["refreshed"], false);
     assert_eq!(records[5]["timeout_s"], 431_899);
     assert_eq!(records[6]["timeout_s"], 431_799);
@@ -238,11 +238,11 @@ fn mistakes_of_typing_are_told_before_a_file_is_opened() {
         &["--set", "tcp_keepalive_time=60"],
         &["--kernel", "new"],
     ] {
-        let ran = replay(&PathBuf::from("no-such.pcap"), more);
+        let ran = replay(Path::new("no-such.pcap"), more);
         assert_eq!(ran.code, Some(2), "{ran:#?}");
         assert!(ran.err.contains(more[1]), "{ran:#?}");
     }
-    let ran = replay(&PathBuf::from("no-such.pcap"), &[]);
+    let ran = replay(Path::new("no-such.pcap"), &[]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     let empty = made("empty.conntrack", b"\n");
     let ran = replay(&freeze(), &["--start-state", empty.to_str().unwrap()]);
