@@ -114,6 +114,9 @@ fn incident(number: u64, line: &str) -> Option<Incident> {
 /// A line may state several timers: "idle timeout 350 s, maximum age: not documented".
 fn documented(number: u64, line: &str) -> Vec<Documented> {
     let holder = holder(&line.to_lowercase());
+    if holder == Holder::Unknown {
+        return Vec::new(); // nobody's timer: a log line that happens to name one
+    }
     line.split([',', ';'])
         .filter_map(|part| {
             let lower = part.to_lowercase();

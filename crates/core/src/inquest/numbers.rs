@@ -50,9 +50,16 @@ const HINT_FITS: f64 = 0.2;
 /// Argued; span 3.
 const ROUND: f64 = 0.05;
 const NOT_ROUND: f64 = 0.004;
-/// How often a cause without any clock gives just this number. Argued; span 3.
+/// How often a cause without any clock gives just this number: the share of a decade of time that a window of half
+/// a percent either way covers. Argued; span 3.
 const NO_CLOCK: f64 = 0.01;
-/// The same for something not on the list, which may have a clock.
+/// How often a silence of this length is met by a connection that was forgotten before: silences that long are
+/// somewhat likelier among those that end badly. Argued; span 2.
+const LATE: f64 = 0.02;
+/// How often a timer that acts at once leaves silences that differ by more than a quarter, because what restarts it
+/// is not what was seen. Argued; span 3.
+const WIDE: f64 = 0.3;
+/// How often something not on the list, which may have a clock, gives just this number. Argued; span 3.
 const UNLISTED: f64 = 0.02;
 
 /// A clock of a cause: one that was seen, or any other.
@@ -92,7 +99,7 @@ pub fn fit(
     let any = measured.lifetime.or(measured.silence).or(measured.detection)?;
     match cause.measures {
         Measures::None if cause.id == super::causes::UNKNOWN => Some(Fit::open(UNLISTED)),
-        Measures::None => Some(Fit::open(if measured.periodic { NO_CLOCK } else { 1.0 })),
+        Measures::None => Some(Fit::open(NO_CLOCK)),
         Measures::Day => Some(Fit::open(day(any.mid))),
         Measures::Loop => {
             let round = is_round(any.mid * 0.99, any.mid * 1.001, any.mid);
@@ -110,7 +117,12 @@ pub fn fit(
         Measures::Detection => {
             let waited = measured.detection.or(measured.silence).or(measured.lifetime)?;
             let longest = measured.longest_silence_s;
-            Some(against(cause, candidate, (detection_window(waited), waited, longest), catalogue))
+            Some(against(
+                cause,
+                candidate,
+                (detection_window(waited, measured.detection.is_some()), waited, longest),
+                catalogue,
+            ))
         }
     }
 }
@@ -123,9 +135,12 @@ fn window(lifetime: Range, measured: &Quantities) -> (f64, f64) {
     (lifetime.low - delay.max(slack), lifetime.high + slack.min(2.0))
 }
 
-/// Give-up times run over the formula by up to a back-off step (measured: 6.9 s for 6.2).
-fn detection_window(waited: Range) -> (f64, f64) {
-    (waited.low - (waited.mid * 0.12).min(60.0), waited.high + 1.0)
+/// Give-up times run over the formula by up to a tenth (measured: 6.9 s for 6.2). A capture shows the last
+/// retransmission, not the giving up, which comes one back-off later: at most as long again, at most 120 s
+/// (TCP_RTO_MAX).
+fn detection_window(waited: Range, by_capture: bool) -> (f64, f64) {
+    let after = if by_capture { waited.high.min(121.0) } else { 1.0 };
+    (waited.low - (waited.mid * 0.12).min(60.0), waited.high + after)
 }
 
 fn against(
@@ -151,6 +166,8 @@ fn against(
     outright(seen, fits, ruled_out, share(cause, low, high, measured.mid, catalogue))
 }
 
+/// A closer that acts at once leaves exactly its timeout; one that forgets may show at once (a peer that speaks)
+/// or at the next use, any time after: half and half, argued.
 fn silent(
     cause: &Cause,
     candidate: Candidate<'_>,
@@ -159,25 +176,46 @@ fn silent(
     catalogue: &Catalogue,
 ) -> Fit {
     let slack = (silence.mid * 0.01).clamp(0.6, 60.0);
-    // A closer that acts at once leaves exactly its timeout; one that forgets shows at the next
-    // use, any time after.
-    let low = if cause.prompt { silence.low - slack.max(2.0) } else { 0.0 };
-    let high = silence.high + slack;
-    let base = if cause.prompt || measured.periodic {
-        share(cause, silence.low - slack.max(2.0), high, silence.mid, catalogue)
-    } else {
-        0.3
+    let (low, high) = (silence.low - slack.max(2.0), silence.high + slack);
+    let below = below(cause, high, catalogue);
+    // Silences of many lengths are no timer that acts at once.
+    let wide = silence.low > 0.0 && silence.high > 1.25 * silence.low + 5.0;
+    let exact = match wide {
+        true => NO_CLOCK * WIDE,
+        false => share(cause, low, high, silence.mid, catalogue),
     };
+    let base = if cause.prompt { exact } else { 0.5 * exact + 0.5 * LATE * below };
     let Candidate::Seen(seen) = candidate else { return Fit::open(base) };
-    let fits = low <= seen.seconds && seen.seconds <= high;
     let own = number(seen.seconds);
-    let why = if seen.seconds > high {
+    if seen.seconds > high {
         let longest = measured.longest_silence_s.unwrap_or(0.0).max(silence.high);
-        format!("it needs {own} s of silence; the longest seen was {} s", number(longest))
-    } else {
-        format!("it would have closed after {own} s, not after {} s", number(silence.mid))
-    };
-    outright(seen, fits, (!fits).then_some(why), base)
+        let longest = number(longest);
+        let why = format!("it needs {own} s of silence; the longest seen was {longest} s");
+        return outright(seen, false, Some(why), base);
+    }
+    if low <= seen.seconds && !wide {
+        return outright(seen, true, None, base);
+    }
+    if cause.prompt {
+        let saw = number(silence.mid);
+        let why = format!("it would have closed after {own} s, not after {saw} s");
+        return outright(seen, false, Some(why), base);
+    }
+    // It had run out before; that this silence was the next use says little of the number.
+    Fit { likelihood: LATE, fits: Some(true), ruled_out: None }
+}
+
+/// The share of a cause's clocks that are shorter than this silence.
+fn below(cause: &Cause, high: f64, catalogue: &Catalogue) -> f64 {
+    let values = catalogue.all().iter().filter(|c| cause.may_be(c)).filter_map(|c| c.default_s);
+    let (mut all, mut short) = (1.0, 0.5);
+    for value in values {
+        all += 1.0;
+        if value <= high {
+            short += 1.0;
+        }
+    }
+    short / all
 }
 
 fn outright(seen: &SeenClock, fits: bool, ruled_out: Option<String>, base: f64) -> Fit {
