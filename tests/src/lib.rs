@@ -8,6 +8,8 @@
 pub mod command;
 pub mod examples;
 pub mod judge;
+pub mod packets;
+pub mod quarrel;
 pub mod rhythm_truth;
 pub mod schema;
 

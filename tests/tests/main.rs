@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
 #![expect(unreachable_pub, reason = "nothing in a test binary is reachable from outside")]
 
+mod captures;
 mod commands;
 mod examples;
 mod kernel_conntrack;
@@ -12,3 +13,4 @@ mod readme;
 mod replay;
 mod schemas;
 mod tidy;
+mod tshark;

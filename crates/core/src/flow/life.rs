@@ -245,10 +245,11 @@ impl Life {
                 rare.first_rst = Some(closing);
                 rare.reset = Some(seen);
             } else {
+                let asked = self.halves.of(side.peer()).last_ack;
                 let rare = self.rare();
                 *rare.more_resets.of_mut(side) += 1;
                 if let Some(reset) = &mut rare.reset {
-                    reset.another(segment, side, mark);
+                    reset.another(segment, side, mark, asked);
                 }
             }
         }

@@ -83,11 +83,13 @@ struct Mismatch {
 }
 
 impl RstSeen {
-    /// A further reset of the connection.
-    pub(super) fn another(&mut self, segment: &Segment, side: Side, mark: Mark) {
+    /// A further reset of the connection. `asked` is the acknowledgement of the other side's last
+    /// segment: a stack without the socket answers every segment, each with its own number.
+    pub(super) fn another(&mut self, segment: &Segment, side: Side, mark: Mark, asked: Seq) {
+        let answer = !segment.flags.ack() && segment.seq == asked;
         if side != self.by {
             self.answered_by_reset.get_or_insert(mark);
-        } else if segment.seq != self.seq && self.others.len() < OTHERS_MAX {
+        } else if segment.seq != self.seq && !answer && self.others.len() < OTHERS_MAX {
             self.others.push(segment.seq);
         }
     }
@@ -213,7 +215,8 @@ impl RstSeen {
                 if self.went_on == 1 { "once".into() } else { format!("{} times", self.went_on) };
             say(2, format!("its sender went on sending data {times} as if nothing had happened"));
         }
-        if self.others.len() >= 2 {
+        // After its own close a stack answers whatever is still under way, out of order and late.
+        if self.others.len() >= 2 && self.own_fin.is_none() {
             let count = self.others.len();
             say(2, format!("{count} more resets with other sequence numbers, as guesses look"));
         }
@@ -265,7 +268,9 @@ impl RstSeen {
     }
 
     fn against_sequence(&self, say: &mut impl FnMut(u8, String)) {
-        if self.refuses() {
+        let late_answer =
+            self.own_fin.is_some() && self.own_next.is_none_or(|next| !self.seq.is_after(next));
+        if self.refuses() || late_answer {
             return;
         }
         let exact = [self.expected, self.own_next].iter().flatten().any(|seq| *seq == self.seq);
@@ -293,7 +298,7 @@ impl RstSeen {
                 let delay = milliseconds(self.delay(prompt));
                 say(1, format!("nothing asked for it: {delay} after the other side's last packet"));
             }
-            (None, _) if self.bare() && self.victim_packets > 0 => {
+            (None, _) if self.bare() && self.victim_packets > 0 && self.own_fin.is_none() => {
                 say(1, "nothing asked for it: it fits no packet of the other side".to_owned());
             }
             (Some(_) | None, _) => {}
