@@ -253,10 +253,7 @@ fn theirs(name: &str, file: &[u8]) -> Option<Tally> {
 fn one_line(line: &str, streams: &mut BTreeMap<u64, ([String; 2], [u64; 12])>) {
     let fields: Vec<&str> = line.split('\t').collect();
     let [number, stream, ip_src, ip_dst, ip6_src, ip6_dst, src, dst, len, flags, layers] =
-        fields[..]
-    else {
-        panic!("not a line of fields: {line}");
-    };
+        fields.try_into().unwrap();
     if stream.is_empty() {
         return;
     }

@@ -13,6 +13,8 @@ use crate::wire::{Flags, Segment, Seq};
 
 /// An answer comes at the latest this long after the round trip: queues, and a busy host.
 const ANSWER_SLACK: Gap = Gap::from_millis(250);
+/// A round trip shorter than this is mostly the hosts' own time, and tells nothing of distance.
+const TRIP_MIN: Gap = Gap::from_millis(5);
 /// How late an answer may come when no round trip was measured.
 const ANSWER_UNKNOWN: Gap = Gap::from_secs(1);
 /// Data of the reset's sender repeated later than this was not overtaken by the reset.
@@ -238,20 +240,21 @@ impl RstSeen {
         {
             say(1, "DF differs from its sender's packets".to_owned());
         }
-        // A stack without the socket sends identification 0; a socket goes on counting.
+        // A stack without the socket sends identification 0; a socket goes on counting, and a host
+        // with one counter for all counts its other traffic too.
+        let silent =
+            self.own_last.map_or(0, |last| self.mark.at.since(last.at).ns() / 1_000_000_000);
         if let (Some(own), Some(id)) = (self.own_id, self.ip_id)
             && id != 0
-            && id.wrapping_sub(own) > 1024
+            && i64::from(id.wrapping_sub(own)) > 1024 + silent.saturating_mul(256)
         {
             say(1, format!("IP identification {id} after {own}"));
         }
         if let (Some(own), Some(sent)) = (self.own_timestamp, self.timestamp) {
             let step = sent.wrapping_sub(own).cast_signed();
-            let seconds =
-                self.own_last.map_or(0, |last| self.mark.at.since(last.at).ns() / 1_000_000_000);
             // The fastest time stamp clock counts microseconds (RFC 7323 §5.4 allows 1 ms to 1 s;
             // Linux 6.7 can be told to count microseconds).
-            let most = seconds.saturating_add(10).saturating_mul(1_000_000);
+            let most = silent.saturating_add(10).saturating_mul(1_000_000);
             if step < 0 || i64::from(step) > most {
                 say(2, format!("time stamp {sent} after {own}"));
             }
@@ -262,7 +265,9 @@ impl RstSeen {
         if self.bare() && self.options_bytes > 0 {
             say(1, "a bare reset with options".to_owned());
         }
-        if !self.bare() && self.own_timestamp.is_some() && self.timestamp.is_none() {
+        let counts_on = matches!((self.own_id, self.ip_id), (Some(own), Some(id))
+            if (1..=16).contains(&id.wrapping_sub(own)));
+        if !self.bare() && self.own_timestamp.is_some() && self.timestamp.is_none() && !counts_on {
             say(1, "no time stamps where its sender's packets have them".to_owned());
         }
     }
@@ -289,7 +294,9 @@ impl RstSeen {
 
     fn against_time(&self, answered: Option<&Prompt>, say: &mut impl FnMut(u8, String)) {
         match (answered, self.round_trip()) {
-            (Some(prompt), Some(trip)) if self.delay(prompt).ns() * 2 < trip.ns() => {
+            (Some(prompt), Some(trip))
+                if trip >= TRIP_MIN && self.delay(prompt).ns() * 2 < trip.ns() =>
+            {
                 let delay = milliseconds(self.delay(prompt));
                 let trip = milliseconds(trip);
                 say(1, format!("it came {delay} after what it answers, the round trip is {trip}"));
@@ -308,6 +315,7 @@ impl RstSeen {
             && !self.bare()
             && last.with_payload
             && self.victim_end == Some(self.ack)
+            && trip >= TRIP_MIN
             && self.delay(last).ns() * 2 < trip.ns()
         {
             let delay = milliseconds(self.delay(last));
