@@ -32,78 +32,82 @@ pub(super) enum Kind {
     Probe,
 }
 
-/// TTLs seen: two in place, the rest on the side.
-#[derive(Clone, Debug, Default)]
+/// TTLs seen: the first two, and how often. Further ones are kept on the side.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ttls {
-    common: [(u8, u32); 2],
-    others: Option<Box<Others>>,
+    count: [u32; 2],
+    ttl: [u8; 2],
 }
 
-/// Boxed as a whole: most connections have none, and a map is three words where a box is one.
-#[derive(Clone, Debug, Default)]
-struct Others(BTreeMap<u8, u64>);
-
 impl Ttls {
-    pub(super) fn add(&mut self, ttl: u8) {
-        for (known, count) in &mut self.common {
+    /// Counts a TTL; false when it is a third one.
+    pub(super) fn add(&mut self, ttl: u8) -> bool {
+        for (known, count) in self.ttl.iter_mut().zip(&mut self.count) {
             if *count == 0 || *known == ttl {
                 (*known, *count) = (ttl, count.saturating_add(1));
-                return;
+                return true;
             }
         }
-        *self.others.get_or_insert_default().0.entry(ttl).or_default() += 1;
+        false
     }
 
-    pub(super) fn all(&self) -> BTreeMap<u8, u64> {
-        let mut all = self.others.as_ref().map(|others| others.0.clone()).unwrap_or_default();
-        for (ttl, count) in self.common {
+    /// All of them with those kept on the side.
+    pub(super) fn with(&self, others: Option<&BTreeMap<u8, u64>>) -> BTreeMap<u8, u64> {
+        let mut all = others.cloned().unwrap_or_default();
+        for (ttl, count) in self.ttl.iter().zip(self.count) {
             if count > 0 {
-                *all.entry(ttl).or_default() += u64::from(count);
+                *all.entry(*ttl).or_default() += u64::from(count);
             }
         }
         all
     }
 }
 
-/// The newest segment whose acknowledgement is waited for, to measure a round trip.
-#[derive(Clone, Copy, Debug)]
-struct Timed {
-    end: Seq,
-    at: Moment,
-}
+/// Facts about a direction that are there or not: one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Known(u16);
 
-/// Facts about a direction that are there or not.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
-    pub base: bool,
-    pub next: bool,
-    pub acked: bool,
-    pub mss: bool,
+impl Known {
+    /// Where its numbers begin.
+    pub(super) const BASE: u16 = 1;
+    /// The number after its last byte.
+    pub(super) const NEXT: u16 = 1 << 1;
+    /// It acknowledged something.
+    pub(super) const ACKED: u16 = 1 << 2;
+    /// It announced a segment size.
+    pub(super) const MSS: u16 = 1 << 3;
     /// Some segment carried timestamps.
-    pub timestamps: bool,
+    pub(super) const TIMESTAMPS: u16 = 1 << 4;
     /// The last segment that is no reset had DF.
-    pub dont_fragment: bool,
+    pub(super) const DF: u16 = 1 << 5;
     /// DF differed between segments.
-    pub mixed_df: bool,
+    pub(super) const MIXED_DF: u16 = 1 << 6;
     /// The last advertised window was zero.
-    pub closed: bool,
-    /// A FIN was sent.
-    pub fin: bool,
+    pub(super) const CLOSED: u16 = 1 << 7;
+    /// A segment's acknowledgement is waited for, to measure a round trip.
+    pub(super) const TIMED: u16 = 1 << 8;
+
+    pub(super) const fn has(self, bit: u16) -> bool {
+        self.0 & bit != 0
+    }
+
+    pub(super) const fn set(&mut self, bit: u16, on: bool) {
+        if on {
+            self.0 |= bit;
+        } else {
+            self.0 &= !bit;
+        }
+    }
 }
 
 /// One direction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Half {
-    pub packets: u64,
     pub payload: u64,
-    pub again: u32,
+    pub packets: u32,
     pub syn: u32,
-    pub fin: u32,
-    pub rst: u32,
     pub retransmissions: u32,
     pub zero_windows: u32,
-    pub probes: u32,
-    pub again_bytes: u64,
     pub known: Known,
     pub mss: u16,
     /// The sequence number of the SYN, or one before the first byte seen.
@@ -130,7 +134,8 @@ pub(super) struct Half {
     pub id_small: u16,
     pub id_steps: u16,
     pub timestamp: u32,
-    timed: Option<Timed>,
+    timed_end: Seq,
+    timed_at: Moment,
     /// Smallest round trip of an acknowledgement sent by this side, in microseconds.
     pub rtt_us: u32,
     /// Largest payload whose end the other side acknowledged.
@@ -141,16 +146,11 @@ pub(super) struct Half {
 impl Half {
     pub(super) fn new() -> Self {
         Self {
-            packets: 0,
             payload: 0,
-            again: 0,
+            packets: 0,
             syn: 0,
-            fin: 0,
-            rst: 0,
             retransmissions: 0,
             zero_windows: 0,
-            probes: 0,
-            again_bytes: 0,
             known: Known::default(),
             mss: 0,
             base: Seq(0),
@@ -171,7 +171,8 @@ impl Half {
             id_small: 0,
             id_steps: 0,
             timestamp: 0,
-            timed: None,
+            timed_end: Seq(0),
+            timed_at: Moment::from_ns(0),
             rtt_us: u32::MAX,
             largest_through: 0,
             largest_waiting: 0,
@@ -182,7 +183,7 @@ impl Half {
     pub(super) fn kind_of(&self, segment: &Segment, hole: Option<(Seq, Seq)>) -> Kind {
         let flags = segment.flags;
         let length = seq_len(segment.payload, flags);
-        if !self.known.next || flags.rst() {
+        if !self.known.has(Known::NEXT) || flags.rst() {
             return if length > 0 && !flags.rst() { Kind::New } else { Kind::Empty };
         }
         let bare = !flags.syn() && !flags.fin();
@@ -207,47 +208,44 @@ impl Half {
     /// Counts a segment of this direction.
     pub(super) fn count(&mut self, segment: &Segment, kind: Kind) {
         let flags = segment.flags;
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         self.payload += u64::from(segment.payload);
         self.syn += u32::from(flags.syn());
-        self.fin += u32::from(flags.fin());
-        self.rst += u32::from(flags.rst());
         self.retransmissions += u32::from(kind == Kind::Again);
-        self.probes += u32::from(kind == Kind::Probe);
-        self.ttls.add(segment.ttl);
         if let Some(mss) = segment.options.mss
-            && !self.known.mss
+            && !self.known.has(Known::MSS)
         {
-            (self.mss, self.known.mss) = (mss, true);
+            self.mss = mss;
+            self.known.set(Known::MSS, true);
         }
         // An answer to a SYN says best where its own numbers begin.
-        if !self.known.base || (flags.syn() && flags.ack()) {
+        if !self.known.has(Known::BASE) || (flags.syn() && flags.ack()) {
             self.base = if flags.syn() { segment.seq } else { segment.seq.minus(1) };
-            self.known.base = true;
+            self.known.set(Known::BASE, true);
         }
         if !flags.rst() {
             self.count_window(segment);
             self.count_marks(segment);
             self.move_on(segment, kind);
         }
-        self.known.fin |= flags.fin();
     }
 
     fn count_window(&mut self, segment: &Segment) {
         let closed = segment.window == 0 && !segment.flags.syn() && !segment.flags.fin();
         self.zero_windows += u32::from(closed);
-        self.known.closed = closed;
+        self.known.set(Known::CLOSED, closed);
     }
 
     /// Marks by which a stranger's segment could be told from this sender's.
     fn count_marks(&mut self, segment: &Segment) {
         if let Some((value, _)) = segment.options.timestamps {
-            (self.timestamp, self.known.timestamps) = (value, true);
+            self.timestamp = value;
+            self.known.set(Known::TIMESTAMPS, true);
         }
-        if self.packets > 1 {
-            self.known.mixed_df |= self.known.dont_fragment != segment.dont_fragment;
+        if self.packets > 1 && self.known.has(Known::DF) != segment.dont_fragment {
+            self.known.set(Known::MIXED_DF, true);
         }
-        self.known.dont_fragment = segment.dont_fragment;
+        self.known.set(Known::DF, segment.dont_fragment);
         if let Some(id) = segment.ip_id {
             if self.packets > 1 {
                 self.id_steps = self.id_steps.saturating_add(1);
@@ -264,21 +262,26 @@ impl Half {
         let end = segment.end();
         match kind {
             Kind::New => {
-                (self.next, self.known.next) = (end, true);
-                self.timed.get_or_insert(Timed { end, at: segment.at });
+                self.next = end;
+                self.known.set(Known::NEXT, true);
+                if !self.known.has(Known::TIMED) {
+                    (self.timed_end, self.timed_at) = (end, segment.at);
+                    self.known.set(Known::TIMED, true);
+                }
                 let payload = u16::try_from(segment.payload).unwrap_or(u16::MAX);
                 self.largest_waiting = self.largest_waiting.max(payload);
             }
             // Karn: what was sent twice measures nothing.
             Kind::Again => {
-                self.timed = None;
+                self.known.set(Known::TIMED, false);
                 if end.is_after(self.next) {
                     self.next = end;
                 }
             }
             Kind::Empty | Kind::Late | Kind::Probe => {
-                if !self.known.next {
-                    (self.next, self.known.next) = (segment.seq, true);
+                if !self.known.has(Known::NEXT) {
+                    self.next = segment.seq;
+                    self.known.set(Known::NEXT, true);
                 }
             }
         }
@@ -289,9 +292,10 @@ impl Half {
         if !segment.flags.ack() || segment.flags.rst() {
             return false;
         }
-        let further = !self.known.acked || segment.ack.is_after(self.acked);
+        let further = !self.known.has(Known::ACKED) || segment.ack.is_after(self.acked);
         if further {
-            (self.acked, self.known.acked) = (segment.ack, true);
+            self.acked = segment.ack;
+            self.known.set(Known::ACKED, true);
         }
         further
     }
@@ -302,12 +306,11 @@ impl Half {
             self.largest_through = self.largest_through.max(self.largest_waiting);
             self.largest_waiting = 0;
         }
-        let timed = self.timed?;
-        if ack.is_before(timed.end) {
+        if !self.known.has(Known::TIMED) || ack.is_before(self.timed_end) {
             return None;
         }
-        self.timed = None;
-        u32::try_from(at.since(timed.at).ns() / 1000).ok()
+        self.known.set(Known::TIMED, false);
+        u32::try_from(at.since(self.timed_at).ns() / 1000).ok()
     }
 
     /// Remembers the segment as the last one.

@@ -1,11 +1,12 @@
 //! A connection while it is being watched: two halves, and on the side what only some have.
 
-use super::half::{Half, Kind, NO_MARK, set};
+use super::half::{Half, Kind, Known, NO_MARK, set};
 use super::reset::{Prompt, RstSeen};
 use super::{BySide, IcmpNote, KnownBy, Mark, Said};
 use crate::terms::Side;
-use crate::time::{Gap, Moment};
+use crate::time::Gap;
 use crate::wire::{Segment, Seq};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// Sendings of one segment whose gaps are kept.
@@ -46,6 +47,7 @@ pub(super) struct Stuck {
 /// Keepalive probes of one side.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Probing {
+    pub sent: u64,
     pub answered: u64,
     pub outstanding: u64,
     pub first_outstanding: Option<Mark>,
@@ -67,14 +69,21 @@ pub(super) struct Closing {
 /// What only some connections have.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rare {
-    pub first_fin: Option<Closing>,
-    pub first_rst: Option<Closing>,
+    pub fin: BySide<u64>,
+    pub rst: BySide<u64>,
+    pub again: BySide<u64>,
+    pub again_bytes: BySide<u64>,
+    pub ttls: BySide<BTreeMap<u8, u64>>,
+    /// The client's SYN, where something was seen before it.
+    pub late_syn: Option<Mark>,
+    pub first_fin: Option<Box<Closing>>,
+    pub first_rst: Option<Box<Closing>>,
     pub fins: BySide<Option<Mark>>,
     pub payload_after_fin: u64,
-    pub reset: Option<RstSeen>,
+    pub reset: Option<Box<RstSeen>>,
     pub more_resets: BySide<u64>,
     pub data_after_reset: BySide<u64>,
-    pub stuck: BySide<Option<Stuck>>,
+    pub stuck: BySide<Option<Box<Stuck>>>,
     pub holes: BySide<Option<(Seq, Seq)>>,
     pub probing: BySide<Probing>,
     pub icmp: Vec<IcmpNote>,
@@ -88,9 +97,8 @@ pub(super) struct Life {
     pub server: End,
     pub halves: BySide<Half>,
     pub first: Mark,
-    /// When each side's SYN came.
-    pub opened: BySide<u64>,
-    pub opened_at: BySide<Moment>,
+    /// The server's SYN; the client's is the first packet, or on the side.
+    pub accepted: Mark,
     pub longest: (Gap, Mark),
     /// One bit a file, the 64th for all beyond.
     pub files: u64,
@@ -135,8 +143,7 @@ impl Life {
             server: server.into(),
             halves: BySide { client: Half::new(), server: Half::new() },
             first: Mark { packet: segment.packet, at: segment.at },
-            opened: BySide { client: 0, server: 0 },
-            opened_at: BySide { client: segment.at, server: segment.at },
+            accepted: NO_MARK,
             longest: (Gap::ZERO, NO_MARK),
             files: 0,
             known_by,
@@ -153,7 +160,10 @@ impl Life {
     /// ports. After a reset or a FIN the same number may be a new attempt, and is kept together.
     pub(super) fn is_another(&self, segment: &Segment, side: Side) -> bool {
         let half = self.halves.of(side);
-        segment.flags.syn() && !segment.flags.ack() && half.known.base && half.base != segment.seq
+        segment.flags.syn()
+            && !segment.flags.ack()
+            && half.known.has(Known::BASE)
+            && half.base != segment.seq
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {
@@ -183,6 +193,9 @@ impl Life {
         self.note_stuck(segment, side, mark, kind);
         self.note_tail(segment, side, mark, kind);
         self.halves.of_mut(side).count(segment, kind);
+        if !self.halves.of_mut(side).ttls.add(segment.ttl) {
+            *self.rare().ttls.of_mut(side).entry(segment.ttl).or_default() += 1;
+        }
         self.note_ack(segment, side);
         if with_payload {
             self.note_payload(segment, side, kind);
@@ -213,13 +226,35 @@ impl Life {
     }
 
     fn note_opening(&mut self, segment: &Segment, side: Side, mark: Mark) {
-        if segment.flags.syn() && *self.opened.of(side) == 0 {
-            *self.opened.of_mut(side) = mark.packet;
-            *self.opened_at.of_mut(side) = mark.at;
-            if side == Side::Client && !segment.flags.ack() {
-                self.known_by = KnownBy::Syn;
-            }
+        if !segment.flags.syn() {
+            return;
         }
+        match side {
+            Side::Server if self.accepted.packet == 0 => self.accepted = mark,
+            Side::Client if !segment.flags.ack() && self.known_by != KnownBy::Syn => {
+                self.known_by = KnownBy::Syn;
+                self.rare().late_syn = Some(mark);
+            }
+            Side::Server | Side::Client => {}
+        }
+    }
+
+    /// Both SYNs, where they were seen.
+    pub(super) fn opened(&self) -> BySide<Option<Mark>> {
+        let late = self.rare.as_ref().and_then(|rare| rare.late_syn);
+        let first = (self.known_by == KnownBy::Syn).then_some(self.first);
+        BySide { client: late.or(first), server: set(self.accepted) }
+    }
+
+    /// All TTLs of one side.
+    pub(super) fn ttls(&self, side: Side) -> BTreeMap<u8, u64> {
+        let others = self.rare.as_ref().map(|rare| rare.ttls.of(side));
+        self.halves.of(side).ttls.with(others)
+    }
+
+    /// Resets of one side.
+    pub(super) fn resets(&self, side: Side) -> u64 {
+        self.rare.as_ref().map_or(0, |rare| *rare.rst.of(side))
     }
 
     fn note_end(&mut self, segment: &Segment, side: Side, mark: Mark) {
@@ -235,15 +270,17 @@ impl Life {
         };
         if segment.flags.fin() {
             let rare = self.rare();
-            rare.first_fin.get_or_insert(closing);
+            *rare.fin.of_mut(side) += 1;
+            rare.first_fin.get_or_insert_with(|| Box::new(closing));
             rare.fins.of_mut(side).get_or_insert(mark);
         }
         if segment.flags.rst() {
+            *self.rare().rst.of_mut(side) += 1;
             if self.rare().reset.is_none() {
                 let seen = self.look_at(segment, side, mark);
                 let rare = self.rare();
-                rare.first_rst = Some(closing);
-                rare.reset = Some(seen);
+                rare.first_rst = Some(Box::new(closing));
+                rare.reset = Some(Box::new(seen));
             } else {
                 let asked = self.halves.of(side.peer()).last_ack;
                 let rare = self.rare();
@@ -285,20 +322,21 @@ impl Life {
             first_prompt: (victim.tail_count > 1)
                 .then(|| prompt(victim.tail, victim.tail_ack))
                 .flatten(),
-            expected: victim.known.acked.then_some(victim.acked),
-            victim_end: victim.known.next.then_some(victim.next),
-            own_next: own.known.next.then_some(own.next),
+            expected: victim.known.has(Known::ACKED).then_some(victim.acked),
+            victim_end: victim.known.has(Known::NEXT).then_some(victim.next),
+            own_next: own.known.has(Known::NEXT).then_some(own.next),
             own_last: set(own.last),
-            own_packets: own.packets,
+            own_packets: u64::from(own.packets),
             own_syn: own.syn > 0,
-            own_ttls: own.ttls.clone(),
-            own_timestamp: own.known.timestamps.then_some(own.timestamp),
-            own_df: (own.packets > u64::from(own.rst) && !own.known.mixed_df)
-                .then_some(own.known.dont_fragment),
+            own_ttls: self.ttls(side),
+            own_timestamp: own.known.has(Known::TIMESTAMPS).then_some(own.timestamp),
+            own_df: (u64::from(own.packets) >= self.resets(side)
+                && !own.known.has(Known::MIXED_DF))
+            .then_some(own.known.has(Known::DF)),
             own_id: (own.id_steps >= 2 && own.id_small * 10 >= own.id_steps * 9)
                 .then_some(own.ip_id),
             victim_syn: victim.syn > 0,
-            victim_packets: victim.packets,
+            victim_packets: u64::from(victim.packets),
             round_trip_us: (own.rtt_us != u32::MAX).then_some(own.rtt_us),
             own_fin,
             victim_payload_after_fin: own_fin
@@ -315,7 +353,7 @@ impl Life {
     fn note_hole(&mut self, segment: &Segment, side: Side, kind: Kind) {
         let half = self.halves.of(side);
         let next = half.next;
-        if kind == Kind::New && half.known.next && segment.seq.is_after(next) {
+        if kind == Kind::New && half.known.has(Known::NEXT) && segment.seq.is_after(next) {
             *self.rare().holes.of_mut(side) = Some((next, segment.seq));
         }
         if kind == Kind::Late
@@ -354,6 +392,7 @@ impl Life {
                 probing.first_after = Some(probing.first_after.map_or(gap, |g| g.min(gap)));
             }
         }
+        probing.sent += 1;
         probing.outstanding += 1;
         probing.first_outstanding.get_or_insert(mark);
         probing.last = Some(mark);
@@ -365,8 +404,8 @@ impl Life {
         }
         let half = self.halves.of(side);
         let acknowledged = self.halves.of(side.peer());
-        let news =
-            !acknowledged.known.acked || !segment.end().is_before(acknowledged.acked.plus(1));
+        let news = !acknowledged.known.has(Known::ACKED)
+            || !segment.end().is_before(acknowledged.acked.plus(1));
         if !news {
             return;
         }
@@ -386,14 +425,14 @@ impl Life {
                 stuck.last = mark;
             }
             _ => {
-                *stuck = Some(Stuck {
+                *stuck = Some(Box::new(Stuck {
                     seq: segment.seq,
                     payload: segment.payload,
                     first: before,
                     last: mark,
                     sendings: 2,
                     gaps: vec![mark.at.since(before.at)],
-                });
+                }));
             }
         }
     }
@@ -421,8 +460,9 @@ impl Life {
             return;
         }
         let other = self.halves.of_mut(side.peer());
-        if !other.known.base {
-            (other.base, other.known.base) = (segment.ack.minus(1), true);
+        if !other.known.has(Known::BASE) {
+            other.base = segment.ack.minus(1);
+            other.known.set(Known::BASE, true);
         }
         if segment.flags.rst() {
             return;
@@ -445,7 +485,7 @@ impl Life {
         let Some(rare) = &mut self.rare else {
             return;
         };
-        if rare.first_fin.is_some_and(|fin| fin.by != side) {
+        if rare.first_fin.as_ref().is_some_and(|fin| fin.by != side) {
             rare.payload_after_fin += u64::from(segment.payload);
         }
         if let Some(reset) = &mut rare.reset {
@@ -464,4 +504,18 @@ fn later(one: Mark, other: Mark) -> Mark {
 /// A silence kept beside a tail, where there is a tail and something stood before it.
 fn gap_before(half: &Half, ns: i64) -> Option<Gap> {
     (half.tail_count > 0 && ns >= 0).then_some(Gap::from_ns(ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million connections fit into the memory promised for them.
+    #[test]
+    fn a_connection_stays_small() {
+        let size = size_of::<Life>();
+        let rare = size_of::<Rare>();
+        assert!(rare <= 600, "{rare} bytes on the side");
+        assert!(size <= 464, "{size} bytes, of which each half takes {}", size_of::<Half>());
+    }
 }

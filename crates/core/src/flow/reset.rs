@@ -5,11 +5,11 @@
 //! Sommer and Paxson, "Detecting Forged TCP Reset Packets", NDSS 2009. Nothing is called forged by
 //! its TTL alone: routes change, and balancers answer with a TTL of their own.
 
-use super::half::Ttls;
 use super::{Answers, Mark, Reset, ResetSummary};
 use crate::terms::{Consistency, Origin, ResetKind, Side};
 use crate::time::Gap;
 use crate::wire::{Flags, Segment, Seq};
+use std::collections::BTreeMap;
 
 /// An answer comes at the latest this long after the round trip: queues, and a busy host.
 const ANSWER_SLACK: Gap = Gap::from_millis(250);
@@ -56,7 +56,7 @@ pub(super) struct RstSeen {
     pub own_last: Option<Mark>,
     pub own_packets: u64,
     pub own_syn: bool,
-    pub own_ttls: Ttls,
+    pub own_ttls: BTreeMap<u8, u64>,
     pub own_timestamp: Option<u32>,
     /// DF of its other packets, when they all agreed.
     pub own_df: Option<bool>,
@@ -226,9 +226,8 @@ impl RstSeen {
     }
 
     fn against_ttl(&self, say: &mut impl FnMut(u8, String)) {
-        let all = self.own_ttls.all();
         if let Some(usual) = self.usual_ttl()
-            && !all.contains_key(&self.ttl)
+            && !self.own_ttls.contains_key(&self.ttl)
         {
             say(1, format!("TTL {} where its sender's packets have {usual}", self.ttl));
         }
@@ -324,8 +323,7 @@ impl RstSeen {
     }
 
     fn usual_ttl(&self) -> Option<u8> {
-        let all = self.own_ttls.all();
-        all.into_iter().max_by_key(|(_, count)| *count).map(|(ttl, _)| ttl)
+        self.own_ttls.iter().max_by_key(|(_, count)| **count).map(|(ttl, _)| *ttl)
     }
 
     /// Puts the marks together.

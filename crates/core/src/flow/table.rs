@@ -87,9 +87,9 @@ impl Table {
         if let Some(life) = known.and_then(|slot| self.lives.get_mut(slot as usize)) {
             let side = sender(life, segment);
             if again {
-                let half = life.halves.of_mut(side);
-                half.again = half.again.saturating_add(1);
-                half.again_bytes += u64::from(segment.payload);
+                let rare = life.rare();
+                *rare.again.of_mut(side) += 1;
+                *rare.again_bytes.of_mut(side) += u64::from(segment.payload);
                 life.files |= bit(file);
                 return None;
             }

@@ -1,7 +1,7 @@
 //! A watched connection, told: the record and the last words. It computes what can only be known at
 //! the end of the capture, and decides how the connection ended.
 
-use super::half::{Half, set};
+use super::half::{Half, Known, set};
 use super::life::{Life, Rare};
 use super::record::{
     BySide, Ending, Finished, FlowRecord, HalfClose, How, Keepalive, LastWords, Mark, Reset,
@@ -52,6 +52,7 @@ impl Teller<'_> {
             at_ns: closing.mark.at,
             ttl: closing.ttl,
         };
+        let tally = |ask: fn(&Rare) -> BySide<u64>| self.rare.map_or_else(BySide::default, ask);
         let rtt = |half: &Half| (half.rtt_us != u32::MAX).then(|| u64::from(half.rtt_us));
         FlowRecord {
             schema: SCHEMA,
@@ -63,19 +64,19 @@ impl Teller<'_> {
             last_packet: last.packet,
             first_ns: life.first.at,
             last_ns: last.at,
-            packets: halves.map(|half| half.packets),
+            packets: halves.map(|half| u64::from(half.packets)),
             payload_bytes: halves.map(|half| half.payload),
-            seen_again: halves.map(|half| u64::from(half.again)),
-            seen_again_bytes: halves.map(|half| half.again_bytes),
+            seen_again: tally(|rare| rare.again),
+            seen_again_bytes: tally(|rare| rare.again_bytes),
             syn: halves.map(|half| u64::from(half.syn)),
-            fin: halves.map(|half| u64::from(half.fin)),
-            rst: halves.map(|half| u64::from(half.rst)),
-            mss: halves.map(|half| half.known.mss.then_some(half.mss)),
-            first_rst: self.rare.and_then(|rare| rare.first_rst.as_ref()).map(signature),
-            first_fin: self.rare.and_then(|rare| rare.first_fin.as_ref()).map(signature),
-            ttl: halves.map(|half| half.ttls.all()),
+            fin: tally(|rare| rare.fin),
+            rst: tally(|rare| rare.rst),
+            mss: halves.map(|half| half.known.has(Known::MSS).then_some(half.mss)),
+            first_rst: self.rare.and_then(|rare| rare.first_rst.as_deref()).map(signature),
+            first_fin: self.rare.and_then(|rare| rare.first_fin.as_deref()).map(signature),
+            ttl: BySide { client: life.ttls(Side::Client), server: life.ttls(Side::Server) },
             retransmissions: halves.map(|half| u64::from(half.retransmissions)),
-            keepalive_probes: halves.map(|half| u64::from(half.probes)),
+            keepalive_probes: tally(|rare| rare.probing.map(|probing| probing.sent)),
             zero_windows: halves.map(|half| u64::from(half.zero_windows)),
             rtt_us: RoundTrips {
                 client_side: rtt(&halves.client),
@@ -87,13 +88,14 @@ impl Teller<'_> {
 
     /// Segments of both sides, or a whole handshake.
     fn established(&self) -> bool {
-        let spoke = |half: &Half| half.packets > u64::from(half.rst);
-        spoke(&self.life.halves.client) && spoke(&self.life.halves.server)
+        [Side::Client, Side::Server]
+            .into_iter()
+            .all(|side| u64::from(self.life.halves.of(side).packets) > self.life.resets(side))
     }
 
     fn first_close(&self) -> Option<(&super::life::Closing, bool)> {
         let rare = self.rare?;
-        match (&rare.first_fin, &rare.first_rst) {
+        match (rare.first_fin.as_deref(), rare.first_rst.as_deref()) {
             (Some(fin), Some(rst)) if rst.mark.packet < fin.mark.packet => Some((rst, true)),
             (Some(fin), _) => Some((fin, false)),
             (None, Some(rst)) => Some((rst, true)),
@@ -107,14 +109,14 @@ impl Teller<'_> {
             let refused = is_rst
                 && close.by == Side::Server
                 && halves.client.syn > 0
-                && halves.server.packets == u64::from(halves.server.rst);
+                && u64::from(halves.server.packets) == self.life.resets(Side::Server);
             return match (refused, is_rst) {
                 (true, _) => How::Refused,
                 (false, true) => How::Rst,
                 (false, false) => How::Fin,
             };
         }
-        let only_syns = |half: &Half| half.packets == u64::from(half.syn) && half.packets > 0;
+        let only_syns = |half: &Half| half.packets == half.syn && half.packets > 0;
         if only_syns(&halves.client) && halves.server.packets == 0 {
             return How::Unanswered;
         }
@@ -127,7 +129,7 @@ impl Teller<'_> {
         if tail.are_probes {
             return tail.count >= PROBES_SILENT && self.established();
         }
-        let stuck = self.rare.and_then(|rare| rare.stuck.of(tail.by).as_ref());
+        let stuck = self.rare.and_then(|rare| rare.stuck.of(tail.by).as_deref());
         stuck.is_some_and(|stuck| stuck.sendings >= SENDINGS_SILENT)
     }
 
@@ -135,23 +137,23 @@ impl Teller<'_> {
     fn unanswered(&self) -> Option<Unanswered> {
         let by = [Side::Client, Side::Server].into_iter().max_by_key(|side| {
             let half = self.life.halves.of(*side);
-            let stuck = self.rare.and_then(|rare| rare.stuck.of(*side).as_ref());
+            let stuck = self.rare.and_then(|rare| rare.stuck.of(*side).as_deref());
             (stuck.map_or(0, |stuck| stuck.sendings), half.tail_count)
         })?;
         let half = self.life.halves.of(by);
         let other = self.life.halves.of(by.peer());
-        let stuck = self.rare.and_then(|rare| rare.stuck.of(by).as_ref());
+        let stuck = self.rare.and_then(|rare| rare.stuck.of(by).as_deref());
         if half.tail_count == 0 && stuck.is_none_or(|stuck| stuck.sendings < SENDINGS_SILENT) {
             return None;
         }
         let outstanding = self.rare.map_or(0, |rare| rare.probing.of(by).outstanding);
         let are_probes = stuck.is_none() && outstanding > 0;
-        let bytes = if half.known.next && other.known.acked {
+        let bytes = if half.known.has(Known::NEXT) && other.known.has(Known::ACKED) {
             u64::from(half.next.ahead_of(other.acked).max(0).unsigned_abs())
         } else {
             0
         };
-        if !are_probes && bytes == 0 && other.known.acked {
+        if !are_probes && bytes == 0 && other.known.has(Known::ACKED) {
             return None;
         }
         let gaps = stuck.map_or_else(Vec::new, |stuck| stuck.gaps.clone());
@@ -218,12 +220,8 @@ impl Teller<'_> {
             let (one, other) = (pair.client, pair.server);
             set(if one.packet >= other.packet { one } else { other })
         };
-        let opened = |packet: u64, at: Moment| (packet != 0).then_some(Mark { packet, at });
         LastWords {
-            opened: BySide {
-                client: opened(life.opened.client, life.opened_at.client),
-                server: opened(life.opened.server, life.opened_at.server),
-            },
+            opened: life.opened(),
             established: self.established(),
             end,
             last_packet: last.map(|mark| set(*mark)),
@@ -237,7 +235,7 @@ impl Teller<'_> {
             data_after_reset: self.rare.map_or_else(BySide::default, |rare| rare.data_after_reset),
             unanswered,
             keepalive: self.keepalive(),
-            window_closed_at_end: life.halves.map(|half| half.known.closed),
+            window_closed_at_end: life.halves.map(|half| half.known.has(Known::CLOSED)),
             half_close: self.half_close(),
             icmp: self.rare.map_or_else(Vec::new, |rare| rare.icmp.clone()),
             size_loss: self.size_loss(),
@@ -250,7 +248,7 @@ impl Teller<'_> {
         let of = |side: Side| {
             let probing = self.rare.map(|rare| *rare.probing.of(side)).unwrap_or_default();
             Keepalive {
-                probes: u64::from(self.life.halves.of(side).probes),
+                probes: probing.sent,
                 answered: probing.answered,
                 unanswered_at_end: probing.outstanding,
                 first_after: probing.first_after,
@@ -276,7 +274,7 @@ impl Teller<'_> {
     fn size_loss(&self) -> Option<SizeLoss> {
         let rare = self.rare?;
         [Side::Client, Side::Server].into_iter().find_map(|by| {
-            let stuck = rare.stuck.of(by).as_ref()?;
+            let stuck = rare.stuck.of(by).as_deref()?;
             let through = u32::from(self.life.halves.of(by).largest_through);
             let lost = stuck.sendings >= SENDINGS_SILENT && stuck.payload > through && through > 0;
             lost.then_some(SizeLoss {
