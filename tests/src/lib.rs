@@ -10,6 +10,7 @@ pub mod examples;
 pub mod judge;
 pub mod packets;
 pub mod quarrel;
+pub mod rhythm_rivals;
 pub mod rhythm_truth;
 pub mod schema;
 

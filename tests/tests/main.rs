@@ -11,6 +11,7 @@ mod logs;
 mod purity;
 mod readme;
 mod replay;
+mod rhythm;
 mod schemas;
 mod tidy;
 mod tshark;

@@ -25,6 +25,8 @@ pub enum Command {
     Flows(Flows),
     /// Run a capture through an exact model of Linux conntrack
     Replay(Replay),
+    /// Tell from times alone what ends connections: anchor, period, drift
+    Rhythm(Rhythm),
     /// Look into the catalogue of timers known to end connections
     Clocks(Clocks),
 }
@@ -110,6 +112,32 @@ pub struct Replay {
     /// Print times in UTC instead of the zone of this machine
     #[arg(long)]
     pub utc: bool,
+}
+
+/// `hopclock rhythm`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock rhythm app.log
+  hopclock rhythm --end 'stream closed' --open 'stream ready' app.log app.log.1.gz
+  journalctl -u app -o short-iso | hopclock rhythm -
+
+A file of bare times, one a line, is a log as well.")]
+pub struct Rhythm {
+    /// Logs, also packed with gzip, zstd or xz; `-` is standard input
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Lines with this text open a connection
+    #[arg(long, value_name = "TEXT")]
+    pub open: Vec<String>,
+    /// Lines with this text end one
+    #[arg(long, value_name = "TEXT")]
+    pub end: Vec<String>,
+    /// Field `NAME=` that tells connections apart
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
 }
 
 /// `hopclock clocks`.

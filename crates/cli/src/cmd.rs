@@ -4,6 +4,7 @@ mod clocks;
 mod diagnose;
 mod flows;
 mod replay;
+mod rhythm;
 
 use crate::args::Command;
 use crate::exit::{Exit, Trouble};
@@ -14,6 +15,7 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
         Command::Diagnose(typed) => diagnose::carry_out(&typed),
         Command::Flows(typed) => flows::carry_out(&typed),
         Command::Replay(typed) => replay::carry_out(&typed),
+        Command::Rhythm(typed) => rhythm::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
     }
 }

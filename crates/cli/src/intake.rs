@@ -10,6 +10,7 @@ pub mod open;
 pub mod read;
 
 use hopclock_core::inquest::facts::Facts;
+use hopclock_core::log::Options;
 use hopclock_core::report::Input;
 use std::path::PathBuf;
 
@@ -22,11 +23,18 @@ pub struct Intake {
     pub inputs: Vec<Input>,
     /// One sentence for each input that could not be used at all.
     pub unusable: Vec<String>,
+    /// What the caller knows of its logs.
+    pub options: Options,
 }
 
 /// Reads files and folders.
 pub fn take(paths: &[PathBuf]) -> Intake {
-    let mut intake = Intake::default();
+    take_with(paths, Options::default())
+}
+
+/// The same, with what the caller knows of its logs.
+pub fn take_with(paths: &[PathBuf], options: Options) -> Intake {
+    let mut intake = Intake { options, ..Intake::default() };
     let many = paths.len() > 1;
     for path in paths {
         match folder::files(path, many) {

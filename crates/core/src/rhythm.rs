@@ -9,12 +9,17 @@
 mod beat;
 mod bursts;
 mod data;
+mod matching;
 mod models;
+mod picture;
 mod power;
 mod prior;
 mod search;
 mod spread;
 mod verdict;
+
+pub use matching::{Match, matches};
+pub use picture::{Picture, picture};
 
 use crate::terms::Anchor;
 use crate::time::{Gap, Moment};

@@ -7,6 +7,7 @@ pub mod json;
 pub mod markdown;
 mod page;
 pub mod replay;
+pub mod rhythm;
 pub mod text;
 
 pub use page::{Label, Page};

@@ -2,13 +2,15 @@
 //! restart by hand, with the shares named right, named wrong and left open, and how often the 95 %
 //! interval holds the true period.
 //!
-//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH or all] [wrong]`; 100
-//! runs a cell unless told, `wrong` tells of each wrong name. The last lines compare the
-//! probabilities given with how often they came true.
+//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all or rivals]
+//! [wrong]`; 100 runs a cell unless told, `wrong` tells of each wrong name, `rivals` asks the
+//! literature as well. The last lines compare the probabilities given with how often they came
+//! true.
 #![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
 
 use hopclock_core::rhythm;
 use hopclock_core::terms::Anchor;
+use hopclock_tests::rhythm_rivals;
 use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, draw};
 
 /// What a cell's runs came to.
@@ -30,6 +32,9 @@ fn main() {
     let mut words = std::env::args().skip(1);
     let runs = words.next().and_then(|w| w.parse().ok()).unwrap_or(100_u32);
     let only = words.next().filter(|w| w != "all");
+    if only.as_deref() == Some("rivals") {
+        return rivals(runs);
+    }
     let every = words.next().is_some_and(|w| w == "wrong");
     let mut reliability = Reliability::default();
     println!("truth          n  jitter  step missed hand  right wrong  open   led cover");
@@ -48,6 +53,38 @@ fn main() {
     for (sum, hit, all) in reliability.0.iter().filter(|r| r.2 > 0) {
         let n = f64::from(*all);
         println!("{:.3}  {:.3}  {all}", sum / n, f64::from(*hit) / n);
+    }
+}
+
+/// What others would call periodic, and what is given a period here: shares of the runs.
+fn rivals(runs: u32) {
+    println!("truth          n  Rayleigh  RITA>0.9  BAYWATCH  period here  anchor right");
+    for truth in TRUTHS {
+        for events in [14, 60] {
+            let cell =
+                Cell { truth, events, jitter: 0.5, step_ms: 1000, missed: 0.0, by_hand: false };
+            let mut hits = [0u32; 5];
+            for seed in 0..runs {
+                let mut dice = Dice::new(u64::from(seed) * 7919 + 17);
+                let case = draw(&cell, &mut dice);
+                let secs = |s: &rhythm::Span| s.end.secs_f64() - 1.7e9;
+                let ends: Vec<f64> = case.series.spans.iter().map(secs).collect();
+                let gaps: Vec<f64> = ends.windows(2).map(|w| w[1] - w[0]).collect();
+                let reading = rhythm::read(&case.series);
+                let said = [
+                    rhythm_rivals::rayleigh(&ends),
+                    rhythm_rivals::rita(&gaps) > 0.9,
+                    rhythm_rivals::baywatch(&ends, &mut dice),
+                    reading.rhythm.period_s.is_some(),
+                    reading.rhythm.anchor == truth.anchor(),
+                ];
+                for (hit, yes) in hits.iter_mut().zip(said) {
+                    *hit += u32::from(yes);
+                }
+            }
+            let share = hits.map(|h| format!("{:8.0} %", 100.0 * f64::from(h) / f64::from(runs)));
+            println!("{:12} {events:3} {}", format!("{truth:?}"), share.join(""));
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
         Kind::Capture => Header::default(),
         _ => Header::find(&String::from_utf8_lossy(&head)).unwrap_or_default(),
     };
-    let mut outcome = read(kind, file, head, opened);
+    let mut outcome = read(kind, file, head, (opened, &intake.options));
     if let Some(word) = packing.word() {
         outcome.input.notes.push(format!("unpacked from {word}"));
     }
@@ -100,7 +100,12 @@ fn nothing(kind: Kind, outcome: &Outcome) -> Option<&'static str> {
     }
 }
 
-fn read(kind: Kind, file: &FileToRead, head: Vec<u8>, opened: Opened) -> Outcome {
+fn read(
+    kind: Kind,
+    file: &FileToRead,
+    head: Vec<u8>,
+    (opened, options): (Opened, &Options),
+) -> Outcome {
     let modified = opened.modified;
     let mut stream = io::Cursor::new(head).chain(opened.reader);
     let empty = |notes: Vec<String>| Input {
@@ -113,7 +118,7 @@ fn read(kind: Kind, file: &FileToRead, head: Vec<u8>, opened: Opened) -> Outcome
     match kind {
         Kind::Capture => capture(&mut stream, empty(Vec::new())),
         Kind::Log => {
-            let options = Options { not_after: modified, ..Options::default() };
+            let options = Options { not_after: modified, ..options.clone() };
             log(&mut stream, LogReader::new(options), empty(Vec::new()))
         }
         Kind::Conntrack | Kind::Sysctl | Kind::Notes => text(kind, &mut stream, empty(Vec::new())),

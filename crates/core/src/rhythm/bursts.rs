@@ -37,6 +37,11 @@ impl Bursts {
         if inside * 5 < data.ends.len() * 3 || widest > 10.0 * near {
             return None;
         }
+        // On a busy path ends fall close together by chance: bursts must stand far apart.
+        let over = data.ends.last().zip(data.ends.first()).map_or(0.0, |(l, f)| l - f);
+        if groups.len() > 1 && over < 15.0 * near * groups.len() as f64 {
+            return None;
+        }
         let heads: Vec<f64> = groups.iter().filter_map(|g| g.first().copied()).collect();
         let after = |g: &Vec<f64>| g.windows(2).map(|w| w[1] - w[0]).collect::<Vec<f64>>();
         let followers: Vec<f64> = groups.iter().flat_map(after).collect();

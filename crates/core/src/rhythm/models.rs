@@ -102,6 +102,17 @@ fn merge(a: Option<Score>, b: Option<Score>, (wa, wb): (f64, f64)) -> Option<Sco
     Some(Score { ln, ln_peak, periods, ..lead })
 }
 
+/// The same scores where connections are brief visits: what counts from the visit before is a loop.
+pub(super) fn visits(scores: Vec<Score>) -> Vec<Score> {
+    let of = |a: Anchor| scores.iter().find(|s| s.anchor == a).cloned();
+    let walk = of(Anchor::Open).map(|s| Score { anchor: Anchor::FreeRunning, prior: 0.3, ..s });
+    let free = merge(of(Anchor::FreeRunning), walk, (0.3, 0.7));
+    let free = free.map(|s| Score { prior: 0.3, ..s });
+    let tied = [Anchor::Open, Anchor::FreeRunning];
+    let rest = scores.into_iter().filter(|s| !tied.contains(&s.anchor));
+    rest.chain(free).collect()
+}
+
 /// A maximum age spread on purpose.
 fn spread_age(ages: &[f64]) -> Option<Score> {
     let u = spread::uniform(ages)?;

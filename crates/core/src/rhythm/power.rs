@@ -29,7 +29,11 @@ pub(super) fn needed(data: &Data, ranked: &[Ranked]) -> Option<u32> {
     if pair.contains(&Anchor::Idle) || pair.contains(&Anchor::Mixed) {
         return None;
     }
-    let var = scatter * scatter;
+    if scatter < 0.35 * data.step && !pair.contains(&Anchor::Wall) {
+        // The noise is below the stamps' step: more of the same shows no more of it.
+        return None;
+    }
+    let var = if scatter < 0.35 * data.step { 0.0 } else { scatter * scatter };
     let now = told(n as f64, var, rounding);
     let walks =
         (1..=FAR).find(|more| told(n as f64 + f64::from(*more), var, rounding) - now > short);

@@ -127,10 +127,9 @@ pub(super) enum Extra {
     Drift,
 }
 
-/// Density of a period near `c` known to ± `sd`, under a round timer plus `extra`, or any number.
-/// A free clock's round numbers are half those of schedules: loops sleep for hours and days.
-pub(super) fn period(c: f64, sd: f64, extra: Extra) -> f64 {
-    let near = |t: f64| match extra {
+/// Density of a period of `c` ± `sd` under a timer set to `t`.
+pub(super) fn at(c: f64, t: f64, sd: f64, extra: Extra) -> f64 {
+    match extra {
         _ if (c - t).abs() > 0.05 * t + 8.0 * sd + 1.0 => 0.0,
         Extra::Delay => delay(c - t, sd),
         Extra::Lateness => {
@@ -138,7 +137,13 @@ pub(super) fn period(c: f64, sd: f64, extra: Extra) -> f64 {
             0.7 * normal(c - t, own * own + sd * sd) + 0.3 * delay(c - t, sd)
         }
         Extra::Drift => drift((c - t) / t, sd / t) / t,
-    };
+    }
+}
+
+/// Density of a period near `c` known to ± `sd`, under a round timer plus `extra`, or any number.
+/// A free clock's round numbers are half those of schedules: loops sleep for hours and days.
+pub(super) fn period(c: f64, sd: f64, extra: Extra) -> f64 {
+    let near = |t: f64| at(c, t, sd, extra);
     let round: f64 = round().map(|(t, w)| w * near(t)).sum();
     let round = match extra {
         Extra::Drift => 0.5 * round + 0.5 * WALL.iter().map(|(t, w)| w * near(*t)).sum::<f64>(),

@@ -18,6 +18,9 @@ const SURE: (f64, f64) = (0.90, 9.0);
 /// Likelihoods closer than this (natural logarithm) do not tell two explanations apart.
 const TIE: f64 = 2.0;
 
+/// Connections shorter than this, seconds, with long pauses between them, are visits.
+const VISIT: f64 = 10.0;
+
 /// A score with its share.
 #[derive(Clone, Debug)]
 pub(super) struct Ranked {
@@ -120,25 +123,32 @@ fn too_few(data: &Data, ages: &[f64], out: &mut Reading) {
 fn scored(data: &Data, notes: &mut Vec<String>) -> (Data, Vec<Score>) {
     let scores = models::compare(data);
     let lives: Vec<f64> = data.lives.iter().flatten().copied().collect();
-    let brief = data::median(&lives) * 3.0 < data::median(&data.delays());
+    let brief = data::median(&lives) < data::median(&data.delays());
     if !data.has_opens() || data.parallel || !brief {
         return (data.clone(), scores);
     }
     let ranked = rank(scores);
     let tied = |r: &Ranked| matches!(r.score.anchor, Anchor::Open | Anchor::Idle | Anchor::Mixed);
     let own: f64 = ranked.iter().filter(|r| tied(r)).map(|r| r.p).sum();
-    if own > 0.5 {
+    // What lasts a few seconds lasts as long as its exchange, unless a timer cuts it sharply.
+    if own > 0.5 && (data::median(&lives) >= VISIT || sharp(&lives)) {
         return (data.clone(), ranked.into_iter().map(|r| r.score).collect());
     }
     let bare = data.without_opens();
-    let scores = models::compare(&bare).into_iter();
-    let scores = scores.filter(|s| !matches!(s.anchor, Anchor::Open | Anchor::Mixed)).collect();
+    let scores = models::visits(models::compare(&bare));
     notes.push(
         "Connections are brief and far apart: a rhythm here is that of connecting, not of a clock \
          that ends connections."
             .to_owned(),
     );
     (bare, scores)
+}
+
+/// Whether four in five of these lie within a hundredth of their median, a second or more.
+fn sharp(lives: &[f64]) -> bool {
+    let middle = data::median(lives);
+    let near = lives.iter().filter(|l| (**l - middle).abs() < 0.01 * middle).count();
+    middle >= 1.0 && near * 5 >= lives.len() * 4
 }
 
 /// Probabilities from evidence and prior, the most probable first.
