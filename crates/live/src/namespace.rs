@@ -18,7 +18,8 @@ pub fn enter_new() -> io::Result<()> {
     Ok(unshare(CloneFlags::CLONE_NEWNET)?)
 }
 
-/// Writes a sysctl of the calling thread's namespace; `name` as under `/proc/sys/net`, with slashes.
+/// Writes a sysctl of the calling thread's namespace; `name` as under `/proc/sys/net`, with
+/// slashes.
 ///
 /// # Errors
 ///

@@ -30,8 +30,8 @@ pub struct Bench {
 pub struct Outcome {
     /// Packets both judged.
     pub judged: u64,
-    /// Packets that could not be put to the kernel: cut short, fragments, other protocols, addresses
-    /// no router forwards.
+    /// Packets that could not be put to the kernel: cut short, fragments, other protocols,
+    /// addresses no router forwards.
     pub left_out: u64,
     /// The first packet on which they differ.
     pub difference: Option<Difference>,

@@ -68,7 +68,8 @@ impl Runner {
         })
     }
 
-    /// Sends this many packets and keeps what the kernel said. Each call begins with an empty table.
+    /// Sends this many packets and keeps what the kernel said. Each call begins with an empty
+    /// table.
     ///
     /// # Errors
     ///

@@ -258,7 +258,8 @@ impl Replay {
         lines.push(Line::Packet(Box::new(record)));
     }
 
-    /// The tuple it arrives with, where the capture shows it leaving; false if it was seen arriving.
+    /// The tuple it arrives with, where the capture shows it leaving; false if it was seen
+    /// arriving.
     fn as_it_arrives(&mut self, packet: &mut Packet) -> bool {
         if self.leaving.is_empty() {
             return true;

@@ -1,4 +1,5 @@
-//! A rule that writes what conntrack made of a packet into the packet (linux/netfilter/nf_tables.h).
+//! A rule that writes what conntrack made of a packet into the packet
+//! (linux/netfilter/nf_tables.h).
 //!
 //! At the end of POSTROUTING the TTL or hop limit becomes the low byte of `ct state`, so that
 //! whoever reads the packet behind the box knows the answer without another question. Only for
