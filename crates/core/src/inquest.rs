@@ -14,6 +14,7 @@ pub mod contradictions;
 pub mod evidence;
 pub mod facts;
 pub mod finding;
+pub mod letter;
 pub mod numbers;
 pub mod observe;
 pub mod subject;
@@ -21,6 +22,7 @@ pub mod table;
 pub mod weigh;
 
 use crate::terms::Outcome;
+use crate::time::Moment;
 use advice::Advice;
 use evidence::Weighs;
 use facts::Facts;
@@ -92,15 +94,18 @@ impl Court {
             measured: subject.measured.clone(),
             phase_breaks: subject.rhythm.as_ref().map_or(0, |r| r.breaks.len()),
             rhythm: subject.rhythm.clone(),
+            ends: times(subject),
             endings: ends(subject),
             gathered,
             contradictions: Vec::new(),
             fixes: Vec::new(),
             next: Vec::new(),
+            letter: None,
         };
         finding.contradictions = contradictions::find(&finding, &self.law);
         finding.fixes = self.advice.fixes(&self.law, &finding);
         finding.next = self.advice.next(&self.law, &finding);
+        finding.letter = letter::write(&finding, &self.law);
         finding
     }
 }
@@ -120,6 +125,19 @@ fn outcome(law: &Law, weighed: &[Weighed]) -> Outcome {
     }
 }
 
+/// When the connections ended: by the log where there is one, else by the captures.
+fn times(subject: &Subject<'_>) -> Vec<(Moment, Option<u64>)> {
+    let mut ends: Vec<(Moment, Option<u64>)> = match &subject.log {
+        Some(log) => log.ended().map(|(_, e)| (e.at, Some(e.line))).collect(),
+        None => {
+            let marks = subject.flows.iter().filter(|f| f.ended());
+            marks.filter_map(|f| Some((f.flow.last_words.end?.at, None))).collect()
+        }
+    };
+    ends.sort_by_key(|(at, _)| *at);
+    ends
+}
+
 fn ends(subject: &Subject<'_>) -> Vec<End> {
     subject
         .flows
@@ -130,6 +148,7 @@ fn ends(subject: &Subject<'_>) -> Vec<End> {
             let packet = |mark: Option<crate::flow::Mark>| mark.map(|m| (m.packet, m.packet));
             End {
                 flow: format!("{}#{}", f.source.file, f.number),
+                tuple: format!("{} -> {}", f.flow.record.client, f.flow.record.server),
                 how: f.flow.record.ending.how,
                 signed_by: f.flow.record.ending.signed_by,
                 age_s: f.age_s(),

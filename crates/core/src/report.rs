@@ -262,7 +262,7 @@ fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {
             .collect(),
         next_evidence: finding.next.clone(),
         fixes: finding.fixes.clone(),
-        letter: None,
+        letter: finding.letter.clone(),
         rhythm: finding.rhythm.as_ref().map(|r| rounded(&r.rhythm)),
         anchors: finding.rhythm.iter().flat_map(|r| &r.models).map(anchor_share).collect(),
         rhythm_notes: finding.rhythm.iter().flat_map(|r| r.notes.clone()).collect(),

@@ -64,6 +64,9 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
     section(out, "Measures", &finding.fixes, |f| {
         format!("{} **{}**: {}", f.what, effect(f.effect), f.why)
     })?;
+    if let Some(letter) = &finding.letter {
+        writeln!(out, "\n### Letter to the other side's team\n\n```text\n{letter}\n```")?;
+    }
     writeln!(out)
 }
 

@@ -17,6 +17,8 @@ use crate::terms::{Anchor, DetectedBy, EndedBy, Outcome, Role, Side};
 pub struct End {
     /// `client.pcap#1`.
     pub flow: String,
+    /// Client and server with their ports, in words.
+    pub tuple: String,
     /// In which way.
     pub how: How,
     /// Whose address the first FIN or RST carries.
@@ -78,6 +80,8 @@ pub struct Finding {
     pub rhythm: Option<rhythm::Reading>,
     /// Jumps of phase in it.
     pub phase_breaks: usize,
+    /// When they ended, in order, each with the line of the log where there is one.
+    pub ends: Vec<(crate::time::Moment, Option<u64>)>,
     /// Ends seen in captures.
     pub endings: Vec<End>,
     /// What does not fit together.
@@ -86,6 +90,8 @@ pub struct Finding {
     pub fixes: Vec<Fix>,
     /// What to collect.
     pub next: Vec<Step>,
+    /// Text for the other side's team.
+    pub letter: Option<String>,
 }
 
 impl Finding {

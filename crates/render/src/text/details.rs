@@ -23,7 +23,21 @@ pub(super) fn finding(finding: &FindingEntry, page: Page, out: &mut dyn Write) -
     next(finding, page, out)?;
     hypotheses(finding, page, out)?;
     herrings(finding, page, out)?;
-    endings(finding, page, out)
+    endings(finding, page, out)?;
+    letter(finding, page, out)
+}
+
+fn letter(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let Some(letter) = &finding.letter else { return Ok(()) };
+    page.heading(out, "Letter to the other side's team")?;
+    for line in letter.lines() {
+        let indent = if line.starts_with("  ") { 4 } else { 2 };
+        match line.trim() {
+            "" => writeln!(out)?,
+            text => page.wrap(out, (&" ".repeat(indent), indent), indent, text)?,
+        }
+    }
+    Ok(())
 }
 
 fn contradictions(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {

@@ -1,0 +1,115 @@
+//! The letter to the other side's team: what was seen, when, on which four-tuple, what that rules out, and one
+//! question. The story behind hopclock lost three days to a mail that left these out.
+
+use super::finding::Finding;
+use super::numbers::number;
+use super::weigh::Law;
+use crate::flow::How;
+use crate::terms::{EndedBy, Side};
+use crate::time::Moment;
+
+/// A letter is worth sending when the other side holds at least this much of the probability.
+const WORTH: f64 = 0.3;
+
+/// The text, or `None` when the other side is not likely enough to know.
+pub fn write(finding: &Finding, law: &Law) -> Option<String> {
+    let theirs: f64 = finding
+        .weighed
+        .iter()
+        .filter(|w| {
+            let who = law.causes.all().get(w.cause).map(|c| c.ended_by);
+            matches!(who, Some(EndedBy::Server | EndedBy::Proxy))
+        })
+        .map(|w| w.probability)
+        .sum();
+    if theirs < WORTH {
+        return None;
+    }
+    let parts = [
+        Some(opening(finding)),
+        Some(times(finding)),
+        capture(finding),
+        ruled_out(finding),
+        Some(question(finding)),
+    ];
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
+}
+
+fn opening(finding: &Finding) -> String {
+    let every = match (finding.measured.periodic, finding.measured.lifetime) {
+        (true, Some(age)) => format!(", one about every {} s", number(age.mid)),
+        _ => String::new(),
+    };
+    let count = match finding.count {
+        1 => "We see a connection end".to_owned(),
+        n => format!("We see connections end ({n} so far{every})"),
+    };
+    format!("Hello,\n\n{count}: {}.", finding.what)
+}
+
+fn times(finding: &Finding) -> String {
+    let latest = finding.ends.iter().rev().take(3).rev();
+    let lines: Vec<String> = latest.map(|(at, _)| format!("  {}", utc(*at))).collect();
+    format!("The latest ends by our clocks, in UTC:\n{}", lines.join("\n"))
+}
+
+fn capture(finding: &Finding) -> Option<String> {
+    let end = finding.endings.last()?;
+    let how = match (end.how, end.signed_by) {
+        (How::Rst, Some(Side::Server)) => "a RST that carries your address",
+        (How::Rst, Some(Side::Client)) => "a RST that carries our address",
+        (How::Fin, Some(Side::Server)) => "a FIN that carries your address",
+        (How::Fin, Some(Side::Client)) => "a FIN that carries our address",
+        (How::Silence, _) => "silence: our packets are no longer answered",
+        _ => "an end nobody signed",
+    };
+    let (packet, _) = end.packets.last()?;
+    let shape = match finding.value("ending") {
+        Some("no-socket-reset") => {
+            " It has the shape of a stack that does not know the connection: no ACK, window 0, no options, one round \
+             trip after a packet of ours."
+        }
+        Some("abort-reset") => {
+            " It has the shape of a live socket that was aborted: with ACK and a window."
+        }
+        _ => "",
+    };
+    Some(format!(
+        "In our capture the connection {} ends with {how} (packet {packet} of {}).{shape}",
+        end.tuple, end.flow
+    ))
+}
+
+fn ruled_out(finding: &Finding) -> Option<String> {
+    let mut lines = Vec::new();
+    if finding.value("activity") == Some("busy") {
+        let longest = finding.measured.longest_silence_s.map(number);
+        let longest = longest.map_or(String::new(), |s| format!(" (longest silence {s} s)"));
+        lines.push(format!(
+            "  - a timer of silence: the connection carried traffic to its end{longest}"
+        ));
+    }
+    lines.extend(finding.red_herrings().into_iter().map(|h| format!("  - {}: {}", h.what, h.why)));
+    (!lines.is_empty())
+        .then(|| format!("What this rules out, as far as we see:\n{}", lines.join("\n")))
+}
+
+fn question(finding: &Finding) -> String {
+    let age = match finding.measured.lifetime {
+        Some(age) => format!(" of about {} s, whether documented or not", number(age.mid)),
+        None => String::new(),
+    };
+    format!(
+        "One question: does anything on your side (server, proxy, balancer, credential) end connections at an age{age}? If not: \
+         what did your side see on this four-tuple at these times, a FIN, a RST (from which address, with which TTL), or \
+         nothing?\n\nThank you."
+    )
+}
+
+/// RFC 3339, to the millisecond.
+fn utc(at: Moment) -> String {
+    match jiff::Timestamp::from_millisecond(at.ns().div_euclid(1_000_000)) {
+        Ok(stamp) => stamp.to_string(),
+        Err(_) => format!("{} ns since 1970", at.ns()),
+    }
+}
