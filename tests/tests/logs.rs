@@ -100,3 +100,211 @@ fn the_table_of_timing() {
         }
     }
 }
+
+/// A log beside these tests, read; its lives as `opening line-ending line: words`.
+fn fixture(name: &str) -> Vec<String> {
+    let r = read(&hopclock_tests::repo().join("tests/logs").join(name));
+    let line = |i: Option<usize>| match i.and_then(|i| r.events.get(i)) {
+        Some(e) => e.line.to_string(),
+        None => "?".into(),
+    };
+    let words = |i: Option<usize>| i.and_then(|i| r.events.get(i)).map(|e| e.words.join(" "));
+    let lives = r.series.iter().flat_map(|s| &s.lives);
+    lives
+        .filter(|l| l.end.is_some())
+        .map(|l| format!("{}-{}: {}", line(l.open), line(l.end), words(l.end).unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn postgresql_pairs_by_process_and_says_which_timeout() {
+    let want = [
+        "6-8: idle-timeout-said closed",
+        "10-12: idle-timeout-said closed",
+        "14-16: reset closed",
+        "18-20: eof closed",
+        "22-26: killed closed",
+        "24-28: closed",
+    ];
+    assert_eq!(fixture("postgresql.log"), want);
+}
+
+#[test]
+fn rabbitmq_pairs_by_process_and_says_what_was_missed() {
+    let want = [
+        "4-6: closed missed-heartbeat",
+        "8-10: closed",
+        "11-13: closed closed-by-peer eof",
+        "15-17: closed closed-by-peer eof",
+    ];
+    assert_eq!(fixture("rabbitmq.log"), want);
+}
+
+#[test]
+fn mosquitto_pairs_by_client_and_sees_the_takeover() {
+    let want = [
+        "10-14: takeover",
+        "19-26: closed-by-peer",
+        "23-27: closed-by-peer",
+        "15-28: closed-by-peer",
+        "6-29: closed-by-peer",
+        "31-39: closed",
+    ];
+    assert_eq!(fixture("mosquitto.log"), want);
+}
+
+#[test]
+fn redis_pairs_where_a_line_names_the_client() {
+    let want = ["10-12: closed-by-peer", "?-13: reset", "?-14: idle-timeout-said"];
+    assert_eq!(fixture("redis.log"), want);
+}
+
+#[test]
+fn sshd_pairs_by_process() {
+    let want = ["2-3: closed-by-peer closed", "6-7: keepalive-timeout-said"];
+    assert_eq!(fixture("sshd.log"), want);
+}
+
+#[test]
+fn nginx_says_who_closed_and_what_timed_out() {
+    let want = [
+        "?-6: reset",
+        "?-7: closed-by-peer eof",
+        "?-8: client-gone reset",
+        "?-9: client-gone",
+        "?-10: request-timeout-said",
+        "?-11: request-timeout-said",
+    ];
+    assert_eq!(fixture("nginx-error.log"), want);
+    let want = ["?-6: client-gone", "?-8: request-timeout-said"];
+    assert_eq!(fixture("nginx-access.log"), want);
+}
+
+#[test]
+fn haproxy_codes_are_words() {
+    let mut got = fixture("haproxy.log");
+    got.sort();
+    let want = [
+        "?-10: idle-timeout-said timeout-server",
+        "?-11: idle-timeout-said timeout-server",
+        "?-1: closed-by-peer",
+        "?-2: closed-by-peer",
+        "?-3: request-timeout-said timeout-server",
+        "?-4: idle-timeout-said timeout-server",
+        "?-5: closed-by-peer",
+        "?-6: closed",
+        "?-7: request-timeout-said timeout-server",
+        "?-8: client-gone",
+    ];
+    let mut want = want.map(String::from).to_vec();
+    want.sort();
+    assert_eq!(got, want);
+}
+
+/// A small generator: the tests must not change from run to run (xorshift, Marsaglia 2003).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+}
+
+/// Lines stitched from pieces that logs are made of, and from bytes that they are not.
+fn any_line(dice: &mut Dice) -> Vec<u8> {
+    const PIECES: [&[u8]; 30] = [
+        b"2024-05-10T03:14:22Z ",
+        b"May  5 10:00:00 host ",
+        b"10:00:00 ",
+        b"1715310862 ",
+        b"I0718 09:00:00.114201 1 x.go:1] ",
+        b"[14/Aug/2026:10:00:00.000] ",
+        b"{\"ts\":1600000000.5,",
+        b"\"msg\":\"",
+        b"connection reset by peer",
+        b"connected to 192.0.2.1:80",
+        b"session 5 ",
+        b"closed after 350s",
+        b" unexpected EOF",
+        b"query ok",
+        b"\0",
+        b"\xff\xfe",
+        b"\x1b[31m",
+        b"GET /x 200",
+        b"f b/s1 1/0/350001 212 cD 1/1/1/1/0 0/0",
+        b"\"}",
+        b"=",
+        b"99999999999999999999",
+        b"Retry in 10 sec",
+        b"\xe2\x82\xac",
+        b"  at com.example.X",
+        b"reconnecting",
+        b"-",
+        b"[",
+        b"]",
+        b"<0.1.2>",
+    ];
+    let mut line = Vec::new();
+    for _ in 0..dice.roll(8) {
+        if dice.roll(12) == 0 {
+            line.extend((0..dice.roll(40)).map(|_| dice.roll(256) as u8).filter(|b| *b != b'\n'));
+        } else {
+            line.extend_from_slice(PIECES[dice.roll(PIECES.len())]);
+        }
+    }
+    line
+}
+
+#[test]
+fn any_lines_give_a_reading_that_holds_together() {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..1500 {
+        let lines: Vec<Vec<u8>> = (0..dice.roll(40)).map(|_| any_line(&mut dice)).collect();
+        let mut reader = LogReader::new(Options::default());
+        for line in &lines {
+            reader.line(line);
+        }
+        let r = reader.finish();
+        assert_eq!(r.lines, lines.len() as u64);
+        assert!(r.events.windows(2).all(|w| w[0].line < w[1].line), "in the file's order");
+        assert!(r.events.iter().all(|e| e.text.len() <= 200 && e.line <= r.lines));
+        let mut ends = std::collections::BTreeSet::new();
+        for life in r.series.iter().flat_map(|s| &s.lives) {
+            assert!(life.open.is_some() || life.end.is_some(), "a life has a side");
+            for index in [life.open, life.last_alive, life.end].into_iter().flatten() {
+                assert!(index < r.events.len());
+            }
+            if let Some(end) = life.end {
+                assert!(ends.insert(end), "an ending ends one life");
+                assert_eq!(r.events[end].act, Act::Ended);
+                let later = life.open.is_none_or(|o| r.events[o].at <= r.events[end].at);
+                assert!(later, "nothing ends before it began");
+            }
+        }
+    }
+}
+
+#[test]
+fn later_by_a_day_is_the_same_reading_a_day_later() {
+    let log = |day: u32| {
+        format!(
+            "2024-05-{day:02}T03:14:22.5+02:00 connected\n\
+             2024-05-{day:02}T03:20:22.5+02:00 query ok\n\
+             2024-05-{day:02}T04:14:22.5+02:00 connection reset by peer\n"
+        )
+    };
+    let read = |text: String| {
+        let mut reader = LogReader::new(Options::default());
+        text.lines().for_each(|l| reader.line(l.as_bytes()));
+        reader.finish()
+    };
+    let (a, b) = (read(log(9)), read(log(10)));
+    assert_eq!(a.events.len(), 3);
+    for (x, y) in a.events.iter().zip(&b.events) {
+        assert_eq!(y.at.since(x.at).secs_f64(), 86_400.0);
+        assert_eq!(x.words, y.words);
+    }
+}

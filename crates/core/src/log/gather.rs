@@ -1,7 +1,9 @@
 //! Takes lines one by one and keeps what speaks of a connection. Refuses to keep everything: past
-//! a number of events traffic is dropped first, then all, and the notes say so.
+//! a number of events only the latest traffic is kept, then nothing more, and the notes say so.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Options;
 use super::dial::{Dial, Settled, When};
@@ -16,9 +18,9 @@ use crate::time::{Gap, Moment};
 /// Bytes of a line that are looked at; the rest of a longer one is counted in the notes.
 const LONGEST: usize = 16 * 1024;
 
-/// Events kept before traffic is dropped, and before everything is.
-const MANY: usize = 100_000;
-const MOST: usize = 300_000;
+/// Events kept before only the latest traffic of each connection is, and before nothing more is.
+const MANY: usize = 50_000;
+const MOST: usize = 200_000;
 
 /// Lines without a stamp that may belong to the record before them.
 const RECORD: u32 = 300;
@@ -49,8 +51,8 @@ pub(super) enum Because {
     Phrase(usize),
     /// A noun beside a verb.
     Lexicon,
-    /// A fixed form, by whose it is.
-    Shape(&'static str),
+    /// A fixed form, by whose it is, and whether it is that of an access log.
+    Shape(&'static str, bool),
     /// `--open` or `--end`.
     Option,
     /// A file of bare stamps.
@@ -81,7 +83,7 @@ impl Heard {
 
     /// By a fixed form.
     fn of_shape(s: Shaped) -> Self {
-        let because = Because::Shape(s.whose);
+        let because = Because::Shape(s.whose, s.fixed);
         Self { age: s.age, stamp_is_start: s.stamp_is_start, ..Self::new(s.says, s.words, because) }
     }
 }
@@ -127,6 +129,10 @@ pub(super) struct Gather {
     digits: u8,
     fraction: bool,
     seconds: bool,
+    /// Once there is much: where the latest traffic of each connection stands, by its identities.
+    latest: HashMap<u64, usize>,
+    /// Where the last opening or ending stands.
+    turned: usize,
 }
 
 /// Counts for the notes.
@@ -181,6 +187,8 @@ impl Gather {
             digits: 0,
             fraction: false,
             seconds: false,
+            latest: HashMap::new(),
+            turned: 0,
         }
     }
 
@@ -290,9 +298,8 @@ impl Gather {
         self.tally.bad_text += u64::from(matches!(text, Cow::Owned(_)));
         let body = line.get(message..).map(String::from_utf8_lossy).unwrap_or_default();
         let body = body.trim_start_matches([']', ':', ' ', '|', '\t', '"']);
-        if !self.room(heard.says) {
-            return;
-        }
+        let ids = identities(line, body, self.options.key.as_deref());
+        let Some(place) = self.room(heard.says, &ids) else { return };
         let mut stated = stated(body);
         stated.age = heard.age.or(stated.age);
         // Some writers stamp the beginning of what a line tells of: the event is its end.
@@ -303,29 +310,44 @@ impl Gather {
             when,
             says: heard.says,
             words: heard.words,
-            ids: identities(line, body, self.options.key.as_deref()),
+            ids,
             stated,
             text: quote(&text),
             template: self.templates.number(body),
             because: heard.because,
             filler: false,
         };
-        self.record = Some((stamped, Some(self.drafts.len()), further + u32::from(message == 0)));
-        self.drafts.push(draft);
+        self.record = Some((stamped, Some(place), further + u32::from(message == 0)));
+        match self.drafts.get_mut(place) {
+            Some(older) => *older = draft,
+            None => self.drafts.push(draft),
+        }
         self.previous = None;
     }
 
-    /// Whether another event may be kept; counts what may not.
-    fn room(&mut self, act: Says) -> bool {
-        if act <= Says::Alive && self.drafts.len() >= MANY {
-            self.tally.dropped_alive += 1;
-            return false;
+    /// Where a new draft goes: the end, the place of older traffic of the same connection once
+    /// there is much of it, or nowhere. Counts what is lost.
+    fn room(&mut self, says: Says, ids: &[Id]) -> Option<usize> {
+        let end = self.drafts.len();
+        let traffic = matches!(says, Says::Alive | Says::Request | Says::Word);
+        if !traffic {
+            self.turned = end;
+        } else if end >= MANY {
+            let mut hasher = DefaultHasher::new();
+            ids.hash(&mut hasher);
+            let whose = hasher.finish();
+            // Only what came after the last opening or ending is still the same connection's.
+            if let Some(at) = self.latest.get(&whose).copied().filter(|at| *at > self.turned) {
+                self.tally.dropped_alive += 1;
+                return Some(at);
+            }
+            self.latest.insert(whose, end);
         }
-        if self.drafts.len() >= MOST {
+        if end >= MOST {
             self.tally.dropped += 1;
-            return false;
+            return None;
         }
-        true
+        Some(end)
     }
 
     /// Before an end: keeps the line before it, which may be the last sign of life.
@@ -381,6 +403,8 @@ impl Gather {
         if bare_log {
             self.take_bare();
         }
+        // Traffic that took an older line's place stands before lines it came after.
+        self.drafts.sort_by_key(|d| d.line);
         let settled = self.dial.settle();
         let span = self.low.zip(self.high).map(|(a, b)| (settled.moment(a), settled.moment(b)));
         let span = span.map(|(a, b)| (a.min(b), a.max(b)));
@@ -423,7 +447,6 @@ impl Gather {
                 filler: false,
             });
         }
-        self.drafts.sort_by_key(|d| d.line);
     }
 }
 
@@ -439,7 +462,10 @@ impl Tally {
         say(self.long, "lines are longer than 16 KiB: only their beginning was read");
         say(self.nul, "lines hold NUL bytes, which were left out");
         say(self.bad_text, "lines are not valid UTF-8");
-        say(self.dropped_alive, "lines of traffic were not kept (too many)");
+        say(
+            self.dropped_alive,
+            "lines of traffic gave way to later ones (there are too many to keep)",
+        );
         say(self.dropped, "lines about connections were not kept (too many)");
     }
 }

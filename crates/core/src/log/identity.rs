@@ -268,18 +268,56 @@ fn named(message: &str, ids: &mut Vec<Id>) {
         .split(|c: char| c.is_whitespace() || "=:#(\"'".contains(c))
         .filter(|w| !w.is_empty())
         .collect();
-    for pair in words.windows(2) {
-        let [noun, value] = pair else { continue };
+    for (at, noun) in words.iter().enumerate() {
         let Some(noun) = NOUNS.iter().find(|n| n.eq_ignore_ascii_case(noun)) else { continue };
-        let has_digit = value.bytes().any(|b| b.is_ascii_digit());
-        let length = value.len() <= 40 && !is_end(value.trim_end_matches(':'));
+        let Some(value) = words.get(at + 1) else { continue };
         // An address that goes on with its port is `addresses`' business.
         let address = value.contains('.') && message.contains(&format!("{value}:"));
-        if has_digit && length && !address && !value.contains('/') {
+        let long = value.len() > 40 || is_end(value.trim_end_matches(':')) || value.contains('/');
+        let next = words.get(at + 2).copied().unwrap_or("");
+        if !long
+            && !address
+            && (is_name(value) || has_name(noun) && is_verb(next) && !is_verb(value))
+        {
             let kind = if *noun == "as" { "client" } else { noun };
             add(ids, kind, value);
         }
     }
+}
+
+/// Whether a word is no ordinary one: it holds a digit, or is joined of parts.
+fn is_name(word: &str) -> bool {
+    let inner = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let joined = inner.contains(['-', '_']) && inner.len() <= 24;
+    word.bytes().any(|b| b.is_ascii_digit()) || joined
+}
+
+/// Nouns that go by names.
+fn has_name(noun: &str) -> bool {
+    matches!(noun, "client" | "device" | "user" | "node" | "peer" | "as" | "consumer" | "worker")
+}
+
+/// Verbs that follow the name of whom they are about.
+fn is_verb(word: &str) -> bool {
+    const VERBS: [&str; 16] = [
+        "closed",
+        "disconnected",
+        "connected",
+        "has",
+        "already",
+        "timed",
+        "lost",
+        "went",
+        "left",
+        "joined",
+        "is",
+        "exceeded",
+        "dropped",
+        "reconnected",
+        "closing",
+        "ws",
+    ];
+    VERBS.iter().any(|v| v.eq_ignore_ascii_case(word.trim_end_matches([',', '.', ':'])))
 }
 
 #[cfg(test)]
@@ -310,6 +348,9 @@ mod tests {
             ("Client user01 already connected, closing old connection.", "client=user01"),
             ("New client connected from 127.0.0.1 as user01 (c1, k60, uuser).", "client=user01"),
             ("sshd[812]: Connection closed by 192.0.2.7 port 40112", "pid=sshd 812 | port=40112"),
+            ("Client dev-b closed its connection.", "client=dev-b"),
+            ("device kitchen went offline", "device=kitchen"),
+            ("client closed connection", ""),
             ("*5 upstream timed out", "*=5"),
             ("ConnectionImpl@88a834f", "object=88a834f"),
             ("level=info conn_id=7 msg=closed", "conn_id=7"),

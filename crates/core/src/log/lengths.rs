@@ -240,7 +240,8 @@ fn kind(message: &str, start: usize, end: usize) -> Option<Kind> {
         "since last",
     ]
     .iter()
-    .any(|w| after.starts_with(w))
+    .filter_map(|w| after.strip_prefix(w))
+    .any(|rest| !rest.starts_with(['=', ':']))
     {
         return Some(Kind::Idle);
     }
@@ -267,7 +268,7 @@ mod tests {
     #[test]
     fn ages_silences_and_limits() {
         type Row = (&'static str, Option<f64>, Option<f64>, Option<f64>);
-        let rows: [Row; 17] = [
+        let rows: [Row; 18] = [
             ("watch exited after 3479s", Some(3479.0), None, None),
             ("pool: checkout after 12584s idle -> FATAL", None, Some(12_584.0), None),
             ("disconnected from 192.0.2.1:22 after 0.105s state=REJ", Some(0.105), None, None),
@@ -288,6 +289,7 @@ mod tests {
                 None,
             ),
             ("Closing idle connection 2, last active 540003 ms ago", None, Some(540.003), None),
+            ("addr=192.0.2.1:5 name= age=7 idle=3 flags=N", Some(7.0), Some(3.0), None),
             ("received 1204 bytes from 10.0.0.1:55", None, None, None),
             ("{\"msg\":\"closed\",\"age\": 350.2}", Some(350.2), None, None),
         ];

@@ -40,7 +40,11 @@ pub(super) fn read(gathered: Gathered) -> LogReading {
     if kind.is_none() && key::ages_tell(&items) {
         walk::by_age(&items, &mut lives);
     } else {
-        for ((_, value), group) in &groups {
+        for ((access, value), group) in &groups {
+            if *access {
+                walk::each(group, &mut lives);
+                continue;
+            }
             walk::walk(group, !value.is_empty(), &mut lives, &mut acts);
         }
     }
@@ -93,7 +97,7 @@ fn finish(g: &Gathered, lives: Vec<Life>, acts: Vec<Act>, kind: Option<&str>) ->
         })
         .collect();
     for life in &lives {
-        adopt_lengths(&mut events, life);
+        adopt_further(&mut events, life);
     }
     let series = series(g, &events, lives);
     LogReading {
@@ -109,16 +113,22 @@ fn finish(g: &Gathered, lives: Vec<Life>, acts: Vec<Act>, kind: Option<&str>) ->
     }
 }
 
-/// What the further lines about an ending state counts as stated by the ending's own line.
-fn adopt_lengths(events: &mut [Event], life: &Life) {
+/// What the further lines about an ending say and state counts as said by the ending's own line:
+/// RabbitMQ's "closing" and the "missed heartbeats" below it are one report.
+fn adopt_further(events: &mut [Event], life: &Life) {
     let Some(end) = life.end else { return };
     for &also in &life.also {
-        let Some((age, idle)) = events.get(also).map(|e| (e.stated_age, e.stated_idle)) else {
-            continue;
-        };
-        if let Some(event) = events.get_mut(end) {
-            event.stated_age = event.stated_age.or(age);
-            event.stated_idle = event.stated_idle.or(idle);
+        let Some(further) = events.get(also) else { continue };
+        let (age, idle, limit) = (further.stated_age, further.stated_idle, further.stated_limit);
+        let words = further.words.clone();
+        let Some(event) = events.get_mut(end) else { continue };
+        event.stated_age = event.stated_age.or(age);
+        event.stated_idle = event.stated_idle.or(idle);
+        event.stated_limit = event.stated_limit.or(limit);
+        for word in words {
+            if !event.words.contains(&word) {
+                event.words.push(word);
+            }
         }
     }
 }
@@ -175,8 +185,10 @@ fn what<'a>(
             *counts.entry(d.template).or_default() += 1;
         }
     }
-    let common =
-        counts.into_iter().max_by_key(|(_, n)| *n).map_or("", |(t, _)| g.templates.text(t));
+    let common = counts
+        .into_iter()
+        .max_by_key(|(t, n)| (*n, std::cmp::Reverse(*t)))
+        .map_or("", |(t, _)| g.templates.text(t));
     let common: String = common.chars().take(90).collect();
     match label {
         Some(label) => format!("{label}: {common}"),
@@ -211,7 +223,7 @@ fn because(why: Because) -> String {
             .product(index)
             .map_or_else(String::new, |(name, source)| format!("wording of {name} ({source})")),
         Because::Lexicon => "a noun and a verb about connections".into(),
-        Because::Shape(whose) => whose.into(),
+        Because::Shape(whose, _) => whose.into(),
         Because::Option => "the text given as an option".into(),
         Because::Bare => "a time stamp alone on its line".into(),
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::gather::Draft;
+use super::super::identity::Id;
 use super::super::phrasebook::Says;
 use super::super::{Act, Life};
 use super::{Item, TOGETHER};
@@ -18,6 +19,8 @@ struct Now {
     request: Option<usize>,
     fresh: bool,
     keyed: bool,
+    /// Identities of the last ending's line.
+    ended: Vec<Id>,
 }
 
 /// The last ending: its life, when, and its line's template.
@@ -50,6 +53,11 @@ pub(super) fn walk(group: &[Item<'_>], keyed: bool, lives: &mut Vec<Life>, acts:
             }
             Says::Ended => ended(item, &mut now, &mut last, lives),
             Says::Attempt => {
+                // Not the connection just opened: something else the same program attempted.
+                let fresh = now.open.is_some_and(|(_, at, _)| item.at.since(at) <= TOGETHER);
+                if fresh {
+                    continue;
+                }
                 if now.open.is_some() || now.alive.is_some() && (opens || now.request.is_some()) {
                     if let Some(act) = acts.get_mut(index) {
                         *act = Act::Ended;
@@ -109,7 +117,8 @@ fn opened(item: &Item<'_>, now: &mut Now, lives: &mut Vec<Life>) {
         lives.push(close(now, None));
     }
     let open = Some((item.index, item.at, item.draft.template));
-    *now = Now { open, keyed: now.keyed, ..Now::default() };
+    let ended = std::mem::take(&mut now.ended);
+    *now = Now { open, keyed: now.keyed, ended, ..Now::default() };
 }
 
 /// An ending line.
@@ -119,14 +128,36 @@ fn ended(item: &Item<'_>, now: &mut Now, last: &mut Option<Last>, lives: &mut Ve
         && let Some((life, at, template)) = *last
         && (now.keyed || template != item.draft.template)
         && (item.at.since(at) <= TOGETHER || only_reconnects(item.draft))
+        && !other_connection(now, item.draft)
         && let Some(life) = lives.get_mut(life)
     {
         life.also.push(item.index);
         return;
     }
     *last = Some((lives.len(), item.at, item.draft.template));
+    now.ended.clone_from(&item.draft.ids);
     lives.push(close(now, Some(item.index)));
-    *now = Now { fresh: true, keyed: now.keyed, ..Now::default() };
+    let ended = std::mem::take(&mut now.ended);
+    *now = Now { fresh: true, keyed: now.keyed, ended, ..Now::default() };
+}
+
+/// Whether two lines carry the same kind of identity with different values.
+fn other_connection(now: &Now, draft: &Draft) -> bool {
+    // These are of whoever wrote the line, not of the connection.
+    const WRITERS: [&str; 6] = ["thread", "worker", "request", "req", "slot", "peer"];
+    draft
+        .ids
+        .iter()
+        .filter(|id| !WRITERS.contains(&id.kind.as_str()))
+        .any(|id| now.ended.iter().any(|e| e.kind == id.kind && e.value != id.value))
+}
+
+/// One life for each ending line of an access log: such a line tells of a whole connection, and
+/// its neighbours of others.
+pub(super) fn each(group: &[Item<'_>], lives: &mut Vec<Life>) {
+    for item in group.iter().filter(|i| i.draft.says == Says::Ended) {
+        lives.push(Life { end: Some(item.index), ..Life::default() });
+    }
 }
 
 /// Whether a line only says that the client tries again.

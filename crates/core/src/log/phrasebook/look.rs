@@ -172,6 +172,10 @@ impl Looker {
         for m in kept {
             let Some(index) = m.phrase else { continue };
             let Some(phrase) = self.book.phrases.get(index) else { continue };
+            // A line about an end may quote the last command: that is no traffic.
+            if lead.act > Says::Request && matches!(phrase.act, Says::Alive | Says::Request) {
+                continue;
+            }
             for word in &phrase.words {
                 if !words.contains(&word.as_str()) {
                     words.push(word);
