@@ -5,7 +5,7 @@ use hopclock_core::time::Moment;
 use hopclock_tests::command::{Hopclock, Ran, run};
 use hopclock_tests::packets::{Tcp, ipv4};
 use hopclock_tests::quarrel::Quarrels;
-use hopclock_tests::{material, schema};
+use hopclock_tests::{material, repo, schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -139,6 +139,30 @@ fn no_genuine_reset_is_called_forged() {
         for flow in flows(&path).jsonl() {
             assert_ne!(flow["ending"]["reset"]["consistent"], "forged", "{name}: {flow:#}");
         }
+    }
+}
+
+/// What a real kernel sends, and what was sent in its name: see `tests/captures/README.md`.
+#[test]
+fn resets_of_a_real_kernel_are_told_by_their_shape() {
+    let table = [
+        ("abort-linger", "rst", "abort", "consistent"),
+        ("abort-unread", "rst", "abort", "consistent"),
+        ("after-close", "fin", "after-close", "consistent"),
+        ("no-socket", "rst", "no-socket", "consistent"),
+        ("refused", "refused", "refused", "consistent"),
+        ("forged-bare", "rst", "no-socket", "forged"),
+        ("forged-with-ack", "rst", "unknown", "forged"),
+        ("forged-with-ack-and-df", "rst", "unknown", "forged"),
+        ("forged-bare-other-ttl", "rst", "no-socket", "forged"),
+    ];
+    for (name, how, kind, consistent) in table {
+        let path = repo().join(format!("tests/captures/{name}.pcap"));
+        let [flow] = flows(&path).jsonl().try_into().unwrap();
+        let ending = &flow["ending"];
+        let reset = &ending["reset"];
+        let told = [&ending["how"], &reset["kind"], &reset["consistent"]];
+        assert_eq!(told, [how, kind, consistent], "{name}: {ending:#}");
     }
 }
 

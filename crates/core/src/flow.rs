@@ -13,6 +13,9 @@ mod reset;
 mod table;
 mod tell;
 
+#[cfg(test)]
+mod tests;
+
 pub use crate::wire::IcmpKind;
 pub use numbering::Numbering;
 pub use reader::{CaptureReader, CaptureReading, Observer, Tally};

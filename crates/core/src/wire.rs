@@ -18,6 +18,7 @@ mod tunnel;
 mod view;
 mod walk;
 mod wireless;
+mod words;
 
 pub use seq::{Seq, seq_len};
 

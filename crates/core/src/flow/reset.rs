@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 const ANSWER_SLACK: Gap = Gap::from_millis(250);
 /// A round trip shorter than this is mostly the hosts' own time, and tells nothing of distance.
 const TRIP_MIN: Gap = Gap::from_millis(5);
+/// A sender that spoke so shortly before has a socket.
+const ALIVE_LATELY: Gap = Gap::from_secs(1);
 /// How late an answer may come when no round trip was measured.
 const ANSWER_UNKNOWN: Gap = Gap::from_secs(1);
 /// Data of the reset's sender repeated later than this was not overtaken by the reset.
@@ -308,6 +310,16 @@ impl RstSeen {
                 say(1, "nothing asked for it: it fits no packet of the other side".to_owned());
             }
             (Some(_) | None, _) => {}
+        }
+        // A socket does not vanish without a word: one that spoke a moment ago would have said FIN.
+        if let Some(last) = self.own_last
+            && self.bare()
+            && self.own_fin.is_none()
+            && self.own_packets > 1
+            && self.mark.at.since(last.at) < ALIVE_LATELY
+        {
+            let ago = milliseconds(self.mark.at.since(last.at));
+            say(1, format!("no socket, though its sender's spoke {ago} before"));
         }
         // An acknowledgement of data that cannot have reached its sender yet.
         if let (Some(last), Some(trip)) = (&self.last_prompt, self.round_trip())

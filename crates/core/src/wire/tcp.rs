@@ -3,7 +3,7 @@
 
 use super::view::View;
 use super::walk::Walk;
-use super::{Flags, Segment, Seq, Stop, option};
+use super::{Flags, Segment, Seq, Stop, option, words};
 use std::net::SocketAddr;
 
 /// The header without options.
@@ -28,6 +28,10 @@ impl Walk<'_, '_> {
         let flags = if header < HEADER { 0 } else { offset_and_flags & 0x0fff };
         let payload = if ip.fragmented { 0 } else { view.len.saturating_sub(header) };
         let options = view.bytes.get(HEADER..header.min(view.bytes.len())).unwrap_or_default();
+        let said = match view.bytes.get(header..) {
+            Some(said) if payload > 0 && header >= HEADER => said,
+            Some(_) | None => &[],
+        };
         Ok(Segment {
             packet: self.packet.number,
             at: self.packet.at,
@@ -44,7 +48,7 @@ impl Walk<'_, '_> {
             dont_fragment: ip.dont_fragment,
             vantage: self.vantage,
             checksum,
-            words: None,
+            words: words::read(said, payload as u32),
         })
     }
 }
