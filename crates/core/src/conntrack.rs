@@ -7,6 +7,7 @@
 
 pub mod entry;
 mod hash;
+mod index;
 pub mod judged;
 pub mod options;
 pub mod packet;

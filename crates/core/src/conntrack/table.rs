@@ -6,10 +6,10 @@
 //! before its predecessor is taken as simultaneous with it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use super::entry::{Counters, Entry, Proto, Status};
-use super::hash::Quick;
+use super::index::{Index, Place, hash_of};
 use super::judged::{CtState, Event, Gone, Judged, Met, Verdict};
 use super::packet::{Body, Checksum, Hook, Packet, Tuple, may_open};
 use super::reason::Reason;
@@ -20,9 +20,6 @@ use super::tcp::{self, Step};
 use super::window::Under;
 use crate::time::{Gap, Moment};
 
-/// Where a tuple leads.
-type Place = (u32, Dir);
-
 /// The conntrack table of one network namespace.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -31,7 +28,7 @@ pub struct Table {
     rules: Rules,
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
-    index: HashMap<Tuple, Place, Quick>,
+    index: Index,
     /// One element an entry at least: the moment to look at it, its slot, its number.
     queue: BinaryHeap<Reverse<(Moment, u32, u64)>>,
     now: Moment,
@@ -48,7 +45,7 @@ impl Table {
             rules,
             slots: Vec::new(),
             free: Vec::new(),
-            index: HashMap::default(),
+            index: Index::default(),
             queue: BinaryHeap::new(),
             now: Moment::from_ns(i64::MIN),
             made: 0,
@@ -89,9 +86,16 @@ impl Table {
 
     /// The live entry a packet with `tuple` would meet, and the packet's direction in it.
     pub fn find(&self, tuple: &Tuple) -> Option<(&Entry, Dir)> {
-        let &(slot, dir) = self.index.get(tuple)?;
+        let (slot, dir) = self.look_up(tuple)?;
         let entry = self.slots.get(slot as usize)?.as_ref()?;
         (entry.expires > self.now).then_some((entry, dir))
+    }
+
+    fn look_up(&self, tuple: &Tuple) -> Option<Place> {
+        self.index.find(hash_of(tuple), |(slot, dir)| {
+            let entry = self.slots.get(slot as usize).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.tuple(dir) == tuple)
+        })
     }
 
     /// Takes what has ended since the last call, in order of time.
@@ -102,7 +106,7 @@ impl Table {
     /// Changes an entry from outside, as ctnetlink does; false if no entry has this tuple. Tuples
     /// and number stay as they were.
     pub fn change(&mut self, tuple: &Tuple, change: impl FnOnce(&mut Entry)) -> bool {
-        let Some(&(slot, _)) = self.index.get(tuple) else { return false };
+        let Some((slot, _)) = self.look_up(tuple) else { return false };
         let Some(Some(entry)) = self.slots.get_mut(slot as usize) else { return false };
         let (id, original, reply) = (entry.id, entry.original, entry.reply);
         change(entry);
@@ -114,7 +118,7 @@ impl Table {
     /// Puts an entry into the table, as a dump or ctnetlink tells of it; the number is assigned
     /// here. False if one of its tuples is taken.
     pub fn insert(&mut self, entry: Entry) -> bool {
-        if self.index.contains_key(&entry.original) || self.index.contains_key(&entry.reply) {
+        if self.look_up(&entry.original).or_else(|| self.look_up(&entry.reply)).is_some() {
             return false;
         }
         self.place(entry);
@@ -123,7 +127,7 @@ impl Table {
 
     /// Removes an entry from outside, without an event; false if no entry has this tuple.
     pub fn remove(&mut self, tuple: &Tuple) -> bool {
-        let Some(&(slot, _)) = self.index.get(tuple) else { return false };
+        let Some((slot, _)) = self.look_up(tuple) else { return false };
         self.take_out(slot).is_some()
     }
 
@@ -161,7 +165,7 @@ impl Table {
 
     fn judge(&mut self, packet: &Packet) -> Judged {
         match packet.body {
-            Body::IcmpError { .. } | Body::Untracked if !self.checksum_holds(packet) => {
+            Body::IcmpError { .. } | Body::Untracked if !checksum_holds(packet, &self.settings) => {
                 return refused(packet, Reason::BadChecksum);
             }
             Body::IcmpError { about } => return self.icmp_error(packet, about),
@@ -181,8 +185,8 @@ impl Table {
             }
             Body::Tcp(_) | Body::Udp | Body::Icmp | Body::Other => {}
         }
-        match self.index.get(&packet.tuple) {
-            Some(&(slot, dir)) => self.known(slot, dir, packet),
+        match self.look_up(&packet.tuple) {
+            Some((slot, dir)) => self.known(slot, dir, packet),
             None => self.fresh(packet),
         }
     }
@@ -206,7 +210,8 @@ impl Table {
             proto: Proto::fresh(packet.tuple.proto, self.now),
             queued_for: self.now,
         };
-        let step = self.step(&mut entry, Dir::Original, packet, true);
+        let under = Under { settings: &self.settings, rules: &self.rules };
+        let step = step(&mut entry, Dir::Original, packet, true, (under, self.now));
         match step {
             Step::Invalid(reason) | Step::InvalidLowered(reason, _) => refused(packet, reason),
             _ => {
@@ -214,7 +219,7 @@ impl Table {
                 let (id, expires) = self.place(entry);
                 entry.id = id;
                 entry.expires = expires;
-                let mut judged = self.judged(&entry, Dir::Original, packet, step);
+                let mut judged = judged(&entry, Dir::Original, packet, step, self.now);
                 judged.ct_state = CtState::New;
                 judged.created = true;
                 judged
@@ -224,29 +229,27 @@ impl Table {
 
     /// A packet of a flow with an entry.
     fn known(&mut self, slot: u32, dir: Dir, packet: &Packet) -> Judged {
-        let Some(Some(mut entry)) = self.slots.get(slot as usize).copied() else {
+        let Self { slots, settings, rules, now, .. } = self;
+        let Some(Some(entry)) = slots.get_mut(slot as usize) else {
             return refused(packet, Reason::UnpairedIcmp);
         };
         let seen_reply = entry.status.seen_reply;
         if entry.status.offload {
-            let mut judged = self.judged(&entry, dir, packet, Step::Ignore(Reason::Offloaded));
+            let mut judged = judged(entry, dir, packet, Step::Ignore(Reason::Offloaded), *now);
             judged.verdict = Verdict::Untracked;
             return judged;
         }
-        let step = self.step(&mut entry, dir, packet, false);
+        let step = step(entry, dir, packet, false, (Under { settings, rules }, *now));
         if step == Step::Reopen {
             self.end(slot, Gone::Destroyed, self.now);
             self.invalid += u64::from(self.rules.reopening_counted_invalid);
             return self.fresh(packet);
         }
-        apply(&mut entry, dir, packet, step, self.now);
-        let mut judged = self.judged(&entry, dir, packet, step);
+        apply(entry, dir, packet, step, *now);
+        let mut judged = judged(entry, dir, packet, step, *now);
         if judged.verdict != Verdict::Invalid {
             let established = dir == Dir::Reply || seen_reply;
             judged.ct_state = if established { CtState::Established } else { CtState::New };
-        }
-        if let Some(place) = self.slots.get_mut(slot as usize) {
-            *place = Some(entry);
         }
         if step == Step::Kill {
             judged.killed = true;
@@ -257,72 +260,17 @@ impl Table {
         judged
     }
 
-    /// What the protocol says; the entry is changed but for timer, accounting and SEEN_REPLY.
-    fn step(&self, entry: &mut Entry, dir: Dir, packet: &Packet, first: bool) -> Step {
-        let holds = self.checksum_holds(packet);
-        let under = Under { settings: &self.settings, rules: &self.rules };
-        match packet.body {
-            Body::Tcp(tcp) => {
-                if let Some(reason) = tcp::sane(&tcp, holds) {
-                    return Step::Invalid(reason);
-                }
-                if first {
-                    tcp::first(entry, &tcp, self.now, under)
-                } else {
-                    tcp::known(entry, dir, &tcp, self.now, under)
-                }
-            }
-            _ if !holds => Step::Invalid(Reason::BadChecksum),
-            Body::Udp => self.udp(entry),
-            Body::Icmp => self.icmp(packet, first),
-            _ => Step::Refresh(self.settings.generic),
-        }
-    }
-
-    /// Checksums are looked at only where packets arrive, and only if the box is set to.
-    fn checksum_holds(&self, packet: &Packet) -> bool {
-        let looked_at = self.settings.checksum && packet.hook == Hook::Prerouting;
-        !(looked_at && packet.checksum == Checksum::Bad)
-    }
-
-    /// UDP: a flow answered for longer than two seconds is a stream, and assured
-    /// (nf_conntrack_proto_udp.c, 6.18).
-    fn udp(&self, entry: &mut Entry) -> Step {
-        let Proto::Udp { stream_from } = entry.proto else {
-            return Step::Refresh(self.settings.generic);
-        };
-        if entry.status.seen_reply && self.now > stream_from {
-            entry.status.assured = true;
-            return Step::Refresh(self.settings.udp_stream);
-        }
-        Step::Refresh(self.settings.udp)
-    }
-
-    /// ICMP: questions open an entry, and every message of the exchange refreshes it
-    /// (nf_conntrack_proto_icmp.c and _icmpv6.c, 6.18).
-    fn icmp(&self, packet: &Packet, first: bool) -> Step {
-        let kind = (packet.tuple.dport >> 8) as u8;
-        if first && !may_open(packet.tuple.proto, kind) {
-            return Step::Invalid(Reason::UnpairedIcmp);
-        }
-        let v4 = packet.tuple.proto == super::packet::proto::ICMP;
-        Step::Refresh(if v4 { self.settings.icmp } else { self.settings.icmpv6 })
-    }
-
     /// An ICMP error: RELATED to the flow it is about, of which nothing changes.
     fn icmp_error(&self, packet: &Packet, about: Option<Tuple>) -> Judged {
-        let met = about.and_then(|tuple| self.find(&tuple.inverse()?));
-        match met {
-            Some((entry, dir)) if entry.tuple(dir).dst == packet.tuple.dst => {
-                let met = self.met(entry, dir);
-                Judged {
-                    verdict: Verdict::Accept,
-                    ct_state: CtState::Related,
-                    entry: Some(met),
-                    reason: None,
-                    ..refused(packet, Reason::UnrelatedIcmp)
-                }
-            }
+        let found = about.and_then(|tuple| self.find(&tuple.inverse()?));
+        match found {
+            Some((entry, dir)) if entry.tuple(dir).dst == packet.tuple.dst => Judged {
+                verdict: Verdict::Accept,
+                ct_state: CtState::Related,
+                entry: Some(met(entry, dir, self.now)),
+                reason: None,
+                ..refused(packet, Reason::UnrelatedIcmp)
+            },
             _ => refused(packet, Reason::UnrelatedIcmp),
         }
     }
@@ -335,49 +283,6 @@ impl Table {
         self.len() >= max as usize
     }
 
-    fn met(&self, entry: &Entry, dir: Dir) -> Met {
-        Met {
-            id: entry.id,
-            dir,
-            tcp_state: entry.tcp_state(),
-            timeout_s: entry.remaining_s(self.now),
-            assured: entry.status.assured,
-        }
-    }
-
-    fn judged(&self, entry: &Entry, dir: Dir, packet: &Packet, step: Step) -> Judged {
-        let mut judged = Judged {
-            verdict: Verdict::Accept,
-            ct_state: CtState::Established,
-            reason: None,
-            refreshed: false,
-            lowered: None,
-            entry: Some(self.met(entry, dir)),
-            created: false,
-            killed: false,
-            leaves_as: entry.tuple(dir.other()).inverse().unwrap_or(packet.tuple),
-        };
-        match step {
-            Step::Refresh(_) => judged.refreshed = !entry.status.fixed_timeout,
-            Step::Keep(reason) => judged.reason = Some(reason),
-            Step::Ignore(reason) => {
-                judged.verdict = Verdict::Ignore;
-                judged.reason = Some(reason);
-            }
-            Step::Invalid(reason) | Step::InvalidLowered(reason, _) => {
-                judged.verdict = Verdict::Invalid;
-                judged.ct_state = CtState::Invalid;
-                judged.reason = Some(reason);
-                judged.leaves_as = packet.tuple;
-                if let Step::InvalidLowered(_, lowered) = step {
-                    judged.lowered = Some(lowered);
-                }
-            }
-            Step::Kill | Step::Reopen => {}
-        }
-        judged
-    }
-
     /// Puts an entry into a slot, the index and the queue; returns its number and expiry.
     fn place(&mut self, mut entry: Entry) -> (u64, Moment) {
         self.made += 1;
@@ -387,8 +292,8 @@ impl Table {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        self.index.insert(entry.original, (slot, Dir::Original));
-        self.index.insert(entry.reply, (slot, Dir::Reply));
+        self.index.insert(hash_of(&entry.original), (slot, Dir::Original));
+        self.index.insert(hash_of(&entry.reply), (slot, Dir::Reply));
         self.queue.push(Reverse((entry.expires, slot, entry.id)));
         let told = (entry.id, entry.expires);
         if let Some(place) = self.slots.get_mut(slot as usize) {
@@ -400,8 +305,8 @@ impl Table {
     fn take_out(&mut self, slot: u32) -> Option<Entry> {
         let entry = self.slots.get_mut(slot as usize)?.take()?;
         self.free.push(slot);
-        self.index.remove(&entry.original);
-        self.index.remove(&entry.reply);
+        self.index.remove(hash_of(&entry.original), (slot, Dir::Original));
+        self.index.remove(hash_of(&entry.reply), (slot, Dir::Reply));
         Some(entry)
     }
 
@@ -420,6 +325,102 @@ impl Table {
             self.queue.push(Reverse((entry.expires, slot, entry.id)));
         }
     }
+}
+
+/// What the protocol says; the entry is changed but for timer, accounting and SEEN_REPLY.
+fn step(
+    entry: &mut Entry,
+    dir: Dir,
+    packet: &Packet,
+    first: bool,
+    (under, now): (Under<'_>, Moment),
+) -> Step {
+    let settings = under.settings;
+    let holds = checksum_holds(packet, settings);
+    match packet.body {
+        Body::Tcp(tcp) => match tcp::sane(&tcp, holds) {
+            Some(reason) => Step::Invalid(reason),
+            None if first => tcp::first(entry, &tcp, now, under),
+            None => tcp::known(entry, dir, &tcp, now, under),
+        },
+        _ if !holds => Step::Invalid(Reason::BadChecksum),
+        Body::Udp => udp(entry, settings, now),
+        Body::Icmp => icmp(packet, first, settings),
+        _ => Step::Refresh(settings.generic),
+    }
+}
+
+/// Checksums are looked at only where packets arrive, and only if the box is set to.
+fn checksum_holds(packet: &Packet, settings: &Settings) -> bool {
+    let looked_at = settings.checksum && packet.hook == Hook::Prerouting;
+    !(looked_at && packet.checksum == Checksum::Bad)
+}
+
+/// UDP: a flow answered for longer than two seconds is a stream, and assured
+/// (nf_conntrack_proto_udp.c, 6.18).
+fn udp(entry: &mut Entry, settings: &Settings, now: Moment) -> Step {
+    let Proto::Udp { stream_from } = entry.proto else {
+        return Step::Refresh(settings.generic);
+    };
+    if entry.status.seen_reply && now > stream_from {
+        entry.status.assured = true;
+        return Step::Refresh(settings.udp_stream);
+    }
+    Step::Refresh(settings.udp)
+}
+
+/// ICMP: questions open an entry, and every message of the exchange refreshes it
+/// (nf_conntrack_proto_icmp.c and _icmpv6.c, 6.18).
+fn icmp(packet: &Packet, first: bool, settings: &Settings) -> Step {
+    let kind = (packet.tuple.dport >> 8) as u8;
+    if first && !may_open(packet.tuple.proto, kind) {
+        return Step::Invalid(Reason::UnpairedIcmp);
+    }
+    let v4 = packet.tuple.proto == super::packet::proto::ICMP;
+    Step::Refresh(if v4 { settings.icmp } else { settings.icmpv6 })
+}
+
+fn met(entry: &Entry, dir: Dir, now: Moment) -> Met {
+    Met {
+        id: entry.id,
+        dir,
+        tcp_state: entry.tcp_state(),
+        timeout_s: entry.remaining_s(now),
+        assured: entry.status.assured,
+    }
+}
+
+fn judged(entry: &Entry, dir: Dir, packet: &Packet, step: Step, now: Moment) -> Judged {
+    let mut judged = Judged {
+        verdict: Verdict::Accept,
+        ct_state: CtState::Established,
+        reason: None,
+        refreshed: false,
+        lowered: None,
+        entry: Some(met(entry, dir, now)),
+        created: false,
+        killed: false,
+        leaves_as: entry.tuple(dir.other()).inverse().unwrap_or(packet.tuple),
+    };
+    match step {
+        Step::Refresh(_) => judged.refreshed = !entry.status.fixed_timeout,
+        Step::Keep(reason) => judged.reason = Some(reason),
+        Step::Ignore(reason) => {
+            judged.verdict = Verdict::Ignore;
+            judged.reason = Some(reason);
+        }
+        Step::Invalid(reason) | Step::InvalidLowered(reason, _) => {
+            judged.verdict = Verdict::Invalid;
+            judged.ct_state = CtState::Invalid;
+            judged.reason = Some(reason);
+            judged.leaves_as = packet.tuple;
+            if let Step::InvalidLowered(_, lowered) = step {
+                judged.lowered = Some(lowered);
+            }
+        }
+        Step::Kill | Step::Reopen => {}
+    }
+    judged
 }
 
 /// What every step does beside the protocol: timer, accounting, SEEN_REPLY.
