@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::Options;
 use super::dial::{Dial, Settled, When};
 use super::identity::{Id, identities};
+use super::json::{Value, fields};
 use super::lengths::{Stated, stated};
 use super::phrasebook::{Look, Looker, Says};
 use super::shapes::{self, Shaped};
@@ -293,11 +294,18 @@ impl Gather {
             merge(draft, &heard, line);
             return;
         }
+        let access = matches!(heard.because, Because::Shape(_, true));
+        if access && heard.says <= Says::Alive && self.drafts.len() >= MANY {
+            self.tally.dropped_alive += 1;
+            return;
+        }
         self.fill(heard.says);
         let text = String::from_utf8_lossy(line);
         self.tally.bad_text += u64::from(matches!(text, Cow::Owned(_)));
         let body = line.get(message..).map(String::from_utf8_lossy).unwrap_or_default();
         let body = body.trim_start_matches([']', ':', ' ', '|', '\t', '"']);
+        // A JSON line's other values vary; its message is what makes lines alike.
+        let said = json_message(line).unwrap_or(Cow::Borrowed(body));
         let ids = identities(line, body, self.options.key.as_deref());
         let Some(place) = self.room(heard.says, &ids) else { return };
         let mut stated = stated(body);
@@ -313,7 +321,7 @@ impl Gather {
             ids,
             stated,
             text: quote(&text),
-            template: self.templates.number(body),
+            template: self.templates.number(&said),
             because: heard.because,
             filler: false,
         };
@@ -502,6 +510,14 @@ fn merge(draft: &mut Draft, heard: &Heard, line: &[u8]) {
     draft.stated.age = draft.stated.age.or(more.age);
     draft.stated.idle = draft.stated.idle.or(more.idle);
     draft.stated.limit = draft.stated.limit.or(more.limit);
+}
+
+/// The message of a JSON line, under the keys loggers use for it.
+fn json_message(line: &[u8]) -> Option<Cow<'_, str>> {
+    const KEYS: [&[u8]; 6] = [b"msg", b"message", b"MESSAGE", b"log", b"event", b"@m"];
+    let field = fields(line).take(64).find(|f| KEYS.contains(&f.key))?;
+    let Value::Text(text) = field.value else { return None };
+    Some(String::from_utf8_lossy(text))
 }
 
 /// The first bytes of a line, cut between characters.

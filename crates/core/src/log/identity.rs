@@ -110,6 +110,10 @@ pub(crate) fn identities(line: &[u8], message: &str, key: Option<&str>) -> Vec<I
 
 /// Adds an identity unless its kind is known already or its value is empty.
 fn add(ids: &mut Vec<Id>, kind: &str, value: &str) {
+    // Docker and containerd name the stream a line came by.
+    if kind == "stream" && matches!(value, "stdout" | "stderr") {
+        return;
+    }
     let value = value.trim_matches(|c: char| "\"'`,;:.()<>[]".contains(c));
     if !value.is_empty() && value.len() <= 100 && !ids.iter().any(|i| i.kind == kind) {
         ids.push(Id { kind: kind.into(), value: value.into() });
@@ -277,7 +281,8 @@ fn named(message: &str, ids: &mut Vec<Id>) {
         let next = words.get(at + 2).copied().unwrap_or("");
         if !long
             && !address
-            && (is_name(value) || has_name(noun) && is_verb(next) && !is_verb(value))
+            && (is_name(value)
+                || has_name(noun) && is_verb(next) && !is_verb(value) && !is_noun(value))
         {
             let kind = if *noun == "as" { "client" } else { noun };
             add(ids, kind, value);
@@ -290,6 +295,11 @@ fn is_name(word: &str) -> bool {
     let inner = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let joined = inner.contains(['-', '_']) && inner.len() <= 24;
     word.bytes().any(|b| b.is_ascii_digit()) || joined
+}
+
+/// One of [`NOUNS`], which is nobody's name.
+fn is_noun(word: &str) -> bool {
+    NOUNS.iter().any(|n| n.eq_ignore_ascii_case(word))
 }
 
 /// Nouns that go by names.

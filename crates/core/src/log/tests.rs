@@ -184,3 +184,16 @@ fn two_upstreams_are_two_series_and_a_moving_one_is_one() {
     );
     assert_eq!(one.series.len(), 1);
 }
+
+#[test]
+fn json_lines_pair_by_their_ids_and_are_alike_by_their_messages() {
+    let r = read(
+        "{\"ts\":1715310864.5,\"msg\":\"connected\",\"peer\":\"192.0.2.1:443\",\"conn_id\":7}\n\
+         {\"ts\":1715310865.5,\"msg\":\"connected\",\"peer\":\"192.0.2.1:443\",\"conn_id\":8}\n\
+         {\"ts\":1715310874.5,\"msg\":\"stream closed\",\"err\":\"EOF\",\"conn_id\":7,\"duration\":\"10.0s\"}\n\
+         {\"ts\":1715310875.5,\"msg\":\"stream closed\",\"err\":\"EOF\",\"conn_id\":8,\"duration\":\"10.0s\"}\n",
+    );
+    assert_eq!(lives(&r), [["1-?-3", "2-?-4"]]);
+    assert_eq!(r.events[2].stated_age, Some(Gap::from_secs(10)));
+    assert_eq!(r.series[0].what, "stream closed");
+}
