@@ -23,10 +23,13 @@ fn power(ends: &[f64], frequency: f64) -> f64 {
 }
 
 /// Rayleigh's test of phases that are not uniform (Mardia and Jupp, Directional Statistics, 6.3.1)
-/// at each of a few round periods: p below 1 % after Bonferroni's correction.
+/// at each of a few round periods the ends cover three times: p below 1 % after Bonferroni's
+/// correction.
 pub fn rayleigh(ends: &[f64]) -> bool {
-    let least = PERIODS.iter().map(|p| (-power(ends, 1.0 / p)).exp()).fold(1.0, f64::min);
-    least * (PERIODS.len() as f64) < 0.01
+    let over = ends.last().zip(ends.first()).map_or(0.0, |(l, f)| l - f);
+    let covered = || PERIODS.iter().filter(|p| **p * 3.0 <= over);
+    let least = covered().map(|p| (-power(ends, 1.0 / p)).exp()).fold(1.0, f64::min);
+    least * (covered().count() as f64) < 0.01
 }
 
 /// The timestamp score of RITA 5 (`analysis/beacons.go`): the mean of one minus Bowley's skewness

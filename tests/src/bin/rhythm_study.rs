@@ -2,16 +2,16 @@
 //! restart by hand, with the shares named right, named wrong and left open, and how often the 95 %
 //! interval holds the true period.
 //!
-//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all or rivals]
-//! [wrong]`; 100 runs a cell unless told, `wrong` tells of each wrong name, `rivals` asks the
-//! literature as well. The last lines compare the probabilities given with how often they came
-//! true.
+//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all, rivals or
+//! power] [wrong]`; 100 runs a cell unless told, `wrong` tells of each wrong name, `rivals` asks
+//! the literature as well, `power` goes on for as many ends as were said to be needed. The last
+//! lines compare the probabilities given with how often they came true.
 #![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
 
 use hopclock_core::rhythm;
 use hopclock_core::terms::Anchor;
 use hopclock_tests::rhythm_rivals;
-use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, draw};
+use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth, draw};
 
 /// What a cell's runs came to.
 #[derive(Default)]
@@ -35,6 +35,9 @@ fn main() {
     if only.as_deref() == Some("rivals") {
         return rivals(runs);
     }
+    if only.as_deref() == Some("power") {
+        return power(runs);
+    }
     let every = words.next().is_some_and(|w| w == "wrong");
     let mut reliability = Reliability::default();
     println!("truth          n  jitter  step missed hand  right wrong  open   led cover");
@@ -53,6 +56,46 @@ fn main() {
     for (sum, hit, all) in reliability.0.iter().filter(|r| r.2 > 0) {
         let n = f64::from(*all);
         println!("{:.3}  {:.3}  {all}", sum / n, f64::from(*hit) / n);
+    }
+}
+
+/// Series left open are drawn on for as many ends as were said to be needed: named right, wrong,
+/// still open.
+fn power(runs: u32) {
+    println!("truth          n  jitter  step  said   more  right wrong  open");
+    for truth in [Truth::Open, Truth::OpenSeen, Truth::Wall, Truth::WallSeen, Truth::Free] {
+        for (events, jitter, step_ms) in
+            [(7, 0.5, 1000), (14, 0.5, 1000), (14, 5.0, 1000), (14, 0.5, 1)]
+        {
+            let cell = Cell { truth, events, jitter, step_ms, missed: 0.0, by_hand: false };
+            let mut more = Vec::new();
+            let mut came = [0u32; 3];
+            for seed in 0..runs {
+                let again = |events: usize| {
+                    let mut dice = Dice::new(u64::from(seed) * 104_729 + 3);
+                    rhythm::read(&draw(&Cell { events, ..cell }, &mut dice).series).rhythm
+                };
+                let Some(needed) = again(events).events_needed else { continue };
+                more.push(needed);
+                let said = again(events + needed as usize).anchor;
+                let at = match said {
+                    a if a == truth.anchor() => 0,
+                    Anchor::Undetermined => 2,
+                    _ => 1,
+                };
+                came[at] += 1;
+            }
+            more.sort_unstable();
+            let of = more.len().max(1) as f64;
+            let share = came.map(|c| format!("{:6.1}", 100.0 * f64::from(c) / of));
+            let middle = more.get(more.len() / 2).copied().unwrap_or(0);
+            println!(
+                "{:12} {events:3} {jitter:7.2} {step_ms:5} {:5} {middle:6} {}",
+                format!("{truth:?}"),
+                more.len(),
+                share.join("")
+            );
+        }
     }
 }
 
@@ -89,7 +132,7 @@ fn rivals(runs: u32) {
 }
 
 /// The grid for one truth.
-fn cells(truth: hopclock_tests::rhythm_truth::Truth) -> Vec<Cell> {
+fn cells(truth: Truth) -> Vec<Cell> {
     let mut all = Vec::new();
     let jitters: &[f64] = if truth.ticks() { &[0.02, 0.5, 5.0] } else { &[0.2] };
     let missed: &[f64] = if truth.ticks() { &[0.0, 0.15] } else { &[0.0] };

@@ -233,13 +233,20 @@ pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
 
 /// The mean cycle (end to end), its variance: of use where opens are known as well.
 pub(super) fn cycle(data: &Data) -> Option<(f64, f64)> {
-    let gaps = data.gaps();
+    gaps_alone(data, Kind::Walk, Extra::Delay)
+}
+
+/// The period of a grid, its variance.
+pub(super) fn grid(data: &Data) -> Option<(f64, f64)> {
+    gaps_alone(data, Kind::Grid, Extra::Drift)
+}
+
+fn gaps_alone(data: &Data, kind: Kind, extra: Extra) -> Option<(f64, f64)> {
     let times = Times { ends: &data.ends, opens: &[] };
-    let at = candidates(&gaps);
-    let search =
-        Search { kind: Kind::Walk, at: &at, step: data.step, strangers: FEW, hour_shift: false };
-    let walk = score(&search::fits(&times, &search), (Anchor::Open, 1.0), Extra::Delay)?;
-    Some(moments(&walk.periods))
+    let at = candidates(&data.gaps());
+    let search = Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+    let found = score(&search::fits(&times, &search), (Anchor::Open, 1.0), extra)?;
+    Some(moments(&found.periods))
 }
 
 /// Mean and variance of a mixture of bells.

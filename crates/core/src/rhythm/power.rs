@@ -1,69 +1,145 @@
-//! How many more endings would tell the two leading explanations apart.
+//! How many more endings would tell the leading explanation from its rivals.
 //!
-//! A forecast from the fitted scatter, not a promise: it assumes the leading explanation is true
-//! and that endings go on as they did.
+//! A forecast from the fitted scatter, not a promise: it assumes that the leading explanation is
+//! true and that endings go on as they did. Each rival is asked in turn; the slowest counts.
 
 use super::data::Data;
 use super::models;
-use super::verdict::Ranked;
+use super::prior::{self, Extra};
+use super::verdict::{DISCIPLINED, FINE, Ranked, SURE, TIE, slack};
 use crate::terms::Anchor;
 
 /// Most endings asked for; beyond it the answer is that no number would.
 const FAR: u32 = 1000;
+/// What the forecast is stretched by.
+const UNSURE: f64 = 1.5;
+/// A rival below this is none.
+const RIVAL: f64 = 0.005;
+/// One-sided 95 % of the bell.
+const LUCK: f64 = 1.645;
 
-/// Odds a name needs, with a margin for chance.
-const ODDS: f64 = 100.0;
+/// What the forecast needs.
+struct View<'a> {
+    data: &'a Data,
+    first: &'a Ranked,
+    /// Variance of a cycle's noise, and of a stamp's rounding.
+    noise: (f64, f64),
+}
 
-/// More endings needed, beyond those at hand.
+/// More endings needed, beyond those at hand; `None` when no number would do.
 pub(super) fn needed(data: &Data, ranked: &[Ranked]) -> Option<u32> {
-    let (first, second) = (ranked.first()?, ranked.get(1)?);
-    let lead = (first.p / second.p.max(1e-12)).ln();
-    let short = ODDS.ln() - lead;
-    let n = data.ends.len();
+    let first = ranked.first()?;
     let scatter = first.score.setup.map_or(0.0, |s| s.scatter);
-    let rounding = data.step * data.step / 12.0;
-    let pair = [first.score.anchor, second.score.anchor];
-    if pair.contains(&Anchor::Random) {
-        return Some(3_u32.saturating_sub(n as u32).max(2));
+    let noise = (scatter * scatter, data.step * data.step / 12.0);
+    let view = View { data, first, noise };
+    let rivals = ranked.iter().skip(1).filter(|r| r.p > RIVAL || tied(first, r));
+    let each: Option<Vec<u32>> = rivals.map(|r| view.against(r)).collect();
+    // A name that lacks only ages needs those.
+    let few = 6_u32.saturating_sub(data.ends.len() as u32).max(1);
+    let most = each?.into_iter().max().unwrap_or(0).max(few);
+    // The fitted scatter and drift are uncertain themselves; how much, the study says.
+    Some((f64::from(most) * UNSURE).ceil() as u32 + 2)
+}
+
+/// Whether two explanations are kept apart by priors alone.
+fn tied(a: &Ranked, b: &Ranked) -> bool {
+    let grid =
+        |r: &Ranked| matches!(r.score.anchor, Anchor::Open | Anchor::Wall | Anchor::FreeRunning);
+    grid(a) && grid(b) && (a.score.ln_peak - b.score.ln_peak).abs() < TIE
+}
+
+impl View<'_> {
+    fn against(&self, rival: &Ranked) -> Option<u32> {
+        let lead = (self.first.p / rival.p.max(1e-12)).ln();
+        match (self.first.score.anchor, rival.score.anchor) {
+            (Anchor::Random, _) => Some(6),
+            (_, Anchor::Random) => Some(3),
+            (Anchor::Idle | Anchor::Mixed | Anchor::Event, _) => None,
+            (_, Anchor::Idle | Anchor::Event) => None,
+            // A timer without strangers gains on one with many at each tick.
+            (_, Anchor::Mixed) => Some(((SURE.1.ln() - lead).max(0.0) / 0.5).ceil() as u32 + 1),
+            (Anchor::Wall, Anchor::FreeRunning) => self.disciplined(lead),
+            (Anchor::FreeRunning, Anchor::Wall) => self.drifts(),
+            (Anchor::Open, Anchor::Wall) => match (self.walks(lead), self.drifts()) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+            _ => self.walks(lead),
+        }
     }
-    if pair.contains(&Anchor::Idle) || pair.contains(&Anchor::Mixed) {
-        return None;
+
+    /// Until noise that adds up is told from noise that does not.
+    fn walks(&self, lead: f64) -> Option<u32> {
+        let n = self.data.ends.len() as f64;
+        let fine = self.noise.0.sqrt() < FINE * self.data.step;
+        let now = self.told(n);
+        (1..=FAR).find(|more| {
+            let ends = n + f64::from(*more);
+            let told = self.told(ends);
+            let low = told - LUCK * (2.0 * told).sqrt();
+            low > slack(ends, fine)
+                && lead + (told - now) - LUCK * (2.0 * told).sqrt() > SURE.1.ln()
+        })
     }
-    if scatter < 0.35 * data.step && !pair.contains(&Anchor::Wall) {
-        // The noise is below the stamps' step: more of the same shows no more of it.
-        return None;
+
+    /// Expected logarithm of the odds between walk and grid after `n` ends, if the leader is true.
+    fn told(&self, n: f64) -> f64 {
+        let (var, rounding) = self.noise;
+        let each = match self.first.score.anchor {
+            Anchor::Open => {
+                // A random walk minus its fitted line has variance n/15 of a step's.
+                let own = (var + (var * var + 4.0 * var * rounding).sqrt()) / 2.0 + rounding;
+                0.5 * ((var * n / 15.0 + rounding) / own).ln()
+            }
+            _ => walk_on_a_grid(var, rounding),
+        };
+        (n * each).max(0.0)
     }
-    let var = if scatter < 0.35 * data.step { 0.0 } else { scatter * scatter };
-    let now = told(n as f64, var, rounding);
-    let walks =
-        (1..=FAR).find(|more| told(n as f64 + f64::from(*more), var, rounding) - now > short);
-    let drifts = if pair.contains(&Anchor::Wall) { drifts(data, first) } else { None };
-    match (walks, drifts) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
+
+    /// Until a schedule's drift is bounded: the period's error falls with n to the power 3/2.
+    fn disciplined(&self, lead: f64) -> Option<u32> {
+        let (cycle, var) = models::grid(self.data)?;
+        let n = self.data.ends.len() as f64;
+        let bound = |m: f64| (2.0 + LUCK) * var.sqrt() * (n / m).powf(1.5);
+        // The odds grow as the error falls; chance may cost a schedule its own bell.
+        let odds = |m: f64| lead + 1.5 * (m / n).ln() - 0.5 * LUCK * LUCK;
+        let found = (1..=FAR).find(|more| {
+            let m = n + f64::from(*more);
+            bound(m) < DISCIPLINED * cycle && odds(m) > SURE.1.ln()
+        });
+        found.map(|more| more.max(1))
+    }
+
+    /// Until a drift of the size now estimated stands out.
+    fn drifts(&self) -> Option<u32> {
+        let (cycle, var) = match self.first.score.anchor {
+            Anchor::Open => models::cycle(self.data)?,
+            _ => models::grid(self.data)?,
+        };
+        let drift = (cycle - prior::round_under(cycle, var.sqrt(), Extra::Delay)?).abs();
+        if drift < 2.0 * var.sqrt() {
+            return None;
+        }
+        let n = self.data.ends.len() as f64;
+        let noise = (self.noise.0 + self.noise.1).sqrt();
+        (1..=FAR).find(|more| {
+            let m = n + f64::from(*more);
+            drift * m > (5.0 + LUCK) * noise
+                && drift > (4.0 + LUCK) * var.sqrt() * (n / m).powf(1.5)
+        })
     }
 }
 
-/// Expected logarithm of the odds after `n` endings of noise that adds up (variance `var` a cycle)
-/// against noise that does not, stamps rounded with variance `rounding`. A random walk minus its
-/// fitted line has variance n/15 of a step's.
-fn told(n: f64, var: f64, rounding: f64) -> f64 {
-    let grid = var * n / 15.0 + rounding;
-    let own = (var + (var * var + 4.0 * var * rounding).sqrt()) / 2.0 + rounding;
-    (0.5 * n * (grid / own).ln()).max(0.0)
-}
-
-/// More endings until a drift of the size now estimated stands out from the stamps.
-fn drifts(data: &Data, first: &Ranked) -> Option<u32> {
-    let (cycle, var) = models::cycle(data)?;
-    let setup = first.score.setup?;
-    let drift =
-        (cycle - super::prior::round_under(cycle, var.sqrt(), super::prior::Extra::Delay)?).abs();
-    if drift < var.sqrt() {
-        return None;
-    }
-    let noise = (data.step * data.step / 12.0 + setup.scatter * setup.scatter).sqrt();
-    let cycles = (4.0 * noise / drift).ceil();
-    let more = cycles - data.ends.len() as f64;
-    (more <= f64::from(FAR)).then(|| more.max(1.0) as u32)
+/// What each end adds against a walk when noise of variance `var` stands on a grid: the best walk
+/// follows the last ends with some gain and is wrong by more than the noise.
+fn walk_on_a_grid(var: f64, rounding: f64) -> f64 {
+    let all = var + rounding;
+    let cost = |i: i32| {
+        let step = all * 1.5_f64.powi(i);
+        let ahead = (step + (step * step + 4.0 * step * rounding).sqrt()) / 2.0;
+        let (seen, gain) = (ahead + rounding, ahead / (ahead + rounding));
+        let wrong = all * (1.0 + gain / (2.0 - gain));
+        0.5 * ((seen / all).ln() + wrong / seen - 1.0)
+    };
+    (-40..10).map(cost).fold(f64::INFINITY, f64::min)
 }

@@ -14,12 +14,23 @@ use crate::terms::Anchor;
 use crate::time::Gap;
 
 /// Probability a name needs, and how many times the next.
-const SURE: (f64, f64) = (0.90, 9.0);
+pub(super) const SURE: (f64, f64) = (0.90, 9.0);
 /// Likelihoods closer than this (natural logarithm) do not tell two explanations apart.
-const TIE: f64 = 2.0;
+pub(super) const TIE: f64 = 2.0;
 
 /// Connections shorter than this, seconds, with long pauses between them, are visits.
 const VISIT: f64 = 10.0;
+
+/// Scatter below this share of the stamps' step is not seen as what it is.
+pub(super) const FINE: f64 = 0.5;
+/// Drift of a schedule: bounded below what undisciplined clocks commonly have.
+pub(super) const DISCIPLINED: f64 = 20e-6;
+
+/// How far apart likelihoods must be. Below the stamps' step the filter takes rounding for noise,
+/// which it is not: each age may tell a little too much.
+pub(super) fn slack(ages: f64, fine: bool) -> f64 {
+    if fine { TIE + 0.15 * ages } else { TIE }
+}
 
 /// A score with its share.
 #[derive(Clone, Debug)]
@@ -203,11 +214,8 @@ fn tied(ranked: &[Ranked], ages: usize, step: f64) -> Option<&'static str> {
     let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
     let same = |a: Option<&Score>, b: Option<&Score>| {
         let Some((a, b)) = a.zip(b) else { return false };
-        let fine = [a, b].iter().any(|s| s.setup.is_some_and(|s| s.scatter < 0.35 * step));
-        // Below the stamps' step the filter takes rounding for noise, which it is not: each age may
-        // tell a little too much.
-        let slack = if fine { TIE + 0.1 * ages as f64 } else { TIE };
-        (a.ln_peak - b.ln_peak).abs() < slack
+        let fine = [a, b].iter().any(|s| s.setup.is_some_and(|s| s.scatter < FINE * step));
+        (a.ln_peak - b.ln_peak).abs() < slack(ages as f64, fine)
     };
     let (open, wall, free) = (find(Anchor::Open), find(Anchor::Wall), find(Anchor::FreeRunning));
     if matches!(lead, Anchor::Open | Anchor::Wall) && same(open, wall) {
@@ -227,14 +235,13 @@ fn tied(ranked: &[Ranked], ages: usize, step: f64) -> Option<&'static str> {
 
 /// Whether a schedule's drift is bounded (95 %) below what undisciplined clocks commonly have.
 fn disciplined(ranked: &[Ranked]) -> bool {
-    const BOUND: f64 = 20e-6;
     let at = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score.periods);
     let (Some(wall), Some(free)) = (at(Anchor::Wall), at(Anchor::FreeRunning)) else {
         return false;
     };
     let (mean, var) = models::moments(free);
     let period = models::moments(wall).0;
-    (mean - period).abs() + 2.0 * var.sqrt() < BOUND * period
+    (mean - period).abs() + 2.0 * var.sqrt() < DISCIPLINED * period
 }
 
 /// The contract's word for an anchor.
