@@ -139,7 +139,8 @@ impl Pcapng {
         self.bytes.extend(whole);
     }
 
-    /// Adds a packet a millisecond after the last, of which `kept` bytes are kept. Gives its number.
+    /// Adds a packet a millisecond after the last, of which `kept` bytes are kept. Gives its
+    /// number.
     pub fn packet(&mut self, link: u16, bytes: &[u8], kept: usize) -> u64 {
         let interface = match self.links.iter().position(|known| *known == link) {
             Some(at) => at,

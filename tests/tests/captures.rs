@@ -142,6 +142,15 @@ fn no_genuine_reset_is_called_forged() {
     }
 }
 
+#[test]
+fn a_router_that_wants_smaller_packets_is_heard() {
+    let Some(material) = material("a_router_that_wants_smaller_packets_is_heard") else { return };
+    let path = material.join("captures/2c003ad1_smtp.pcap");
+    let told = run(["flows".as_ref(), "--utc".as_ref(), path.as_os_str()]).out;
+    let says = "ICMP from 192.168.1.1 in packet 26: too big, the next hop takes 1492";
+    assert!(told.contains(says), "{told}");
+}
+
 /// What a real kernel sends, and what was sent in its name: see `tests/captures/README.md`.
 #[test]
 fn resets_of_a_real_kernel_are_told_by_their_shape() {
