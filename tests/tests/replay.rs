@@ -1,8 +1,10 @@
 //! `hopclock replay`, run as a user runs it: what it says of captures whose fate is known.
 
-use hopclock_core::capture::{LinkType, Writer};
+use hopclock_core::capture::{LinkType, Packet as Captured, Writer};
+use hopclock_core::conntrack;
 use hopclock_core::conntrack::packet::{Tuple, flag, proto};
 use hopclock_core::time::{Gap, Moment};
+use hopclock_core::wire::{Dissector, Reading};
 use hopclock_tests::command::{Ran, run};
 use hopclock_tests::judge::frame::{Segment, Spoilt};
 use hopclock_tests::schema;
@@ -227,6 +229,32 @@ fn only_what_matters_is_a_row_unless_all_is_asked_for() {
     assert_eq!(document["schema"], "hopclock.replay/1");
     assert_eq!(document["records"].as_array().unwrap().len(), 103);
     assert_eq!(document["summary"]["judged"], 103);
+}
+
+#[test]
+fn a_segment_is_the_packet_its_bytes_are() {
+    let mut options = vec![2, 4, 5, 180, 4, 2, 1, 3, 3, 7, 1, 1];
+    options.extend([5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]);
+    let (src, dst) = ([192, 0, 2, 10].into(), [198, 51, 100, 20].into());
+    let tuple = Tuple { src, dst, sport: 49_314, dport: 443, proto: proto::TCP };
+    let spoilt = Spoilt::No;
+    let segment = Segment { tuple, flags: SA, seq: 7, ack: 9, win: 1000, options, len: 40, spoilt };
+    let bytes = segment.bytes();
+    let captured = Captured {
+        number: 1,
+        at: Moment::from_secs(1),
+        stamped: true,
+        link: RAW_IP,
+        interface: 0,
+        fcs_bytes: 0,
+        bytes: &bytes,
+        wire_len: bytes.len() as u32,
+    };
+    let reading = Dissector::new().read(&captured, 0);
+    let told = if let Reading::Segment(told) = reading { Some(told) } else { None };
+    let mut by_bytes = conntrack::read::read(&bytes).unwrap();
+    by_bytes.checksum = conntrack::packet::Checksum::NotChecked;
+    assert_eq!(conntrack::Packet::from(&told.unwrap()), by_bytes);
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
-use super::options::Options;
+use super::options::{Options, SackEdges};
+use crate::wire::Segment;
 
 /// Protocol numbers (IANA) with a tracker of their own here.
 pub mod proto {
@@ -203,4 +204,46 @@ pub struct Packet {
     pub hook: Hook,
     /// What stands behind the IP header.
     pub body: Body,
+}
+
+/// For those who hold segments and no bytes. The IP header is taken to have no options, and the
+/// checksum is left alone.
+impl From<&Segment> for Packet {
+    fn from(segment: &Segment) -> Self {
+        const TCP_HEADER: u32 = 20;
+        let ip_header = if segment.src.is_ipv4() { 20 } else { 40 };
+        let mut sack_right = SackEdges::default();
+        for (_, right) in segment.options.sack.iter().flatten() {
+            sack_right.push(right.0);
+        }
+        let options = Options {
+            present: segment.options.bytes > 0,
+            sack_permitted: segment.options.sack_permitted,
+            scale: segment.options.window_scale,
+            sack_right,
+        };
+        let tcp = Tcp {
+            // The ninth flag stands in another byte, and conntrack does not look at it.
+            flags: segment.flags.0 as u8,
+            seq: segment.seq.0,
+            ack: segment.ack.0,
+            win: segment.window,
+            len: segment.payload,
+            options,
+        };
+        let header = ip_header + TCP_HEADER + u32::from(segment.options.bytes);
+        Self {
+            tuple: Tuple {
+                src: segment.src.ip(),
+                dst: segment.dst.ip(),
+                sport: segment.src.port(),
+                dport: segment.dst.port(),
+                proto: proto::TCP,
+            },
+            l3_len: header.saturating_add(segment.payload),
+            checksum: Checksum::NotChecked,
+            hook: Hook::Prerouting,
+            body: Body::Tcp(tcp),
+        }
+    }
 }
