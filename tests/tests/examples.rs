@@ -117,7 +117,7 @@ fn the_storys_red_herrings_are_ruled_out_with_their_reasons() {
 
 /// Each thing that does not hold, by words of the sentence and the input it must stand on.
 const DOES_NOT_HOLD: [(&str, &str); 9] = [
-    ("refreshed within that second", "hop-egress-1/conntrack.txt"),
+    ("refreshed a moment ago", "hop-egress-1/conntrack.txt"),
     ("was read on the client", "client/sysctl.txt"),
     ("loose only decides", "notes.md"),
     ("is not translated", "notes.md"),

@@ -39,6 +39,14 @@ impl From<io::Error> for Trouble {
     }
 }
 
+/// Tells on standard error what could not be used, while the rest goes on.
+#[expect(clippy::print_stderr, reason = "trouble is told in this file and nowhere else")]
+pub fn told(sentences: &[String]) {
+    for sentence in sentences {
+        eprintln!("hopclock: {sentence}");
+    }
+}
+
 /// Turns a command's outcome into the process's exit code, telling trouble on standard error.
 #[expect(clippy::print_stderr, reason = "trouble is told here and nowhere else")]
 pub fn code(outcome: Result<Exit, Trouble>) -> ExitCode {

@@ -44,6 +44,7 @@ pub fn take_with(paths: &[PathBuf], options: Options) -> Intake {
                 }
                 if found.files.is_empty() {
                     let why = format!("{}: the folder holds no file to read", path.display());
+                    intake.inputs.push(unreadable(&path.display().to_string(), &why));
                     intake.unusable.push(why);
                 }
                 for file in &found.files {

@@ -196,13 +196,13 @@ impl Catalogue {
         self.clocks.iter().filter(move |c| c.fits(low_s, high_s))
     }
 
-    /// Timers whose id, product, setting or note contains `word`, case ignored.
+    /// Timers whose id, product, setting or note together hold every word of `word`, case ignored.
     pub fn search<'a>(&'a self, word: &str) -> impl Iterator<Item = &'a Clock> {
-        let word = word.to_lowercase();
+        let words: Vec<String> =
+            word.to_lowercase().split_whitespace().map(str::to_owned).collect();
         self.clocks.iter().filter(move |c| {
-            [&c.id, &c.product, &c.setting, &c.note]
-                .iter()
-                .any(|text| text.to_lowercase().contains(&word))
+            let all = [&c.id, &c.product, &c.setting, &c.note].map(|t| t.to_lowercase()).join(" ");
+            words.iter().all(|word| all.contains(word))
         })
     }
 }

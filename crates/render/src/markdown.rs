@@ -1,6 +1,6 @@
 //! The report for a ticket.
 
-use crate::text::{detected_by, ended_by, role};
+use crate::text::{detected_by, ended_by, place};
 use hopclock_core::inquest::advice::Effect;
 use hopclock_core::inquest::evidence::Cite;
 use hopclock_core::report::{FindingEntry, Report};
@@ -39,7 +39,11 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
     match &finding.verdict {
         Some(v) => {
             let percent = 100.0 * v.confidence;
-            writeln!(out, "**{outcome}**: `{}` ({percent:.0} %): {}.", v.cause, v.means)?;
+            let one = match finding.outcome {
+                Outcome::Named => "",
+                _ => "several causes are likely, see the table; in the lead, not proven, ",
+            };
+            writeln!(out, "**{outcome}**: {one}`{}` ({percent:.0} %): {}.", v.cause, v.means)?;
             write!(out, "Decided by: {}.", ended_by(v.ended_by))?;
             match v.detected_by {
                 Some(d) => writeln!(out, " Noticed by: {}.\n", detected_by(d))?,
@@ -59,10 +63,12 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
     })?;
     section(out, "Red herrings", &finding.red_herrings, |r| format!("{}: {}", r.what, r.why))?;
     section(out, "Next evidence", &finding.next_evidence, |s| {
-        format!("on the {}: `{}`: {}", role(s.on), s.run, s.why)
+        format!("on {}: `{}`: {}", place(s), s.run, s.why)
     })?;
     section(out, "Measures", &finding.fixes, |f| {
-        format!("{} **{}**: {}", f.what, effect(f.effect), f.why)
+        let under: Vec<String> =
+            f.under.iter().map(|(cause, e)| format!("`{cause}`: **{}**", effect(*e))).collect();
+        format!("{} ({}). {}", f.what, under.join(", "), f.why)
     })?;
     if let Some(letter) = &finding.letter {
         writeln!(out, "\n### Letter to the other side's team\n\n```text\n{letter}\n```")?;

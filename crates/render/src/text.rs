@@ -4,6 +4,7 @@ mod details;
 mod explain;
 
 use crate::page::{Label, Page};
+use hopclock_core::inquest::advice::Step;
 use hopclock_core::report::{FindingEntry, Hypothesis, Report};
 use hopclock_core::terms::{Anchor, DetectedBy, EndedBy, Outcome};
 use std::io::{self, Write};
@@ -78,7 +79,7 @@ fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result
     if finding.outcome != Outcome::Named && !finding.next_evidence.is_empty() {
         writeln!(out, "\n  {}", page.label(Label::Heading, "To settle it:"))?;
         for step in finding.next_evidence.iter().take(2) {
-            let first = format!("  on the {}: ", role(step.on));
+            let first = format!("  on {}: ", place(step));
             page.wrap(out, (&first, first.len()), 4, &step.why)?;
             writeln!(out, "    {}", page.label(Label::Number, &step.run))?;
         }
@@ -146,7 +147,10 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
         let mut says =
             format!("every {period:.digits$} s ({low:.digits$} to {high:.digits$}), {counted}");
         if let Some(n) = rhythm.events_needed {
-            says += &format!("; about {n} more ends would tell");
+            says += &match days(n, period) {
+                Some(days) => format!("; about {n} more ends ({days:.0} days) would tell"),
+                None => format!("; {n} more {} would tell", if n == 1 { "end" } else { "ends" }),
+            };
         }
         page.wrap(out, ("  Rhythm:     ", 14), 14, &says)?;
     }
@@ -168,6 +172,12 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
         page.wrap(out, ("  Beware:     ", 14), 14, &says)?;
     }
     Ok(())
+}
+
+/// How many days so many more ends take, when that is long.
+fn days(ends: u32, period_s: f64) -> Option<f64> {
+    let days = f64::from(ends) * period_s / 86_400.0;
+    (days >= 2.0).then_some(days)
 }
 
 /// What the ends count from; where that is open, what it may be.
@@ -220,7 +230,15 @@ pub(crate) const fn detected_by(how: DetectedBy) -> &'static str {
     }
 }
 
-pub(crate) const fn role(role: hopclock_core::terms::Role) -> &'static str {
+/// Where a step is taken: the host's name where it is known.
+pub(crate) fn place(step: &Step) -> String {
+    match &step.host {
+        Some(host) => format!("the {} {host}", role(step.on)),
+        None => format!("the {}", role(step.on)),
+    }
+}
+
+const fn role(role: hopclock_core::terms::Role) -> &'static str {
     use hopclock_core::terms::Role;
     match role {
         Role::Client => "client",

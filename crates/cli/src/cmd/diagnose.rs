@@ -16,8 +16,13 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
     if intake.facts.sources.is_empty() {
         let hint =
             "hopclock reads logs, pcap and pcapng captures, conntrack -L, sysctl output and notes";
-        return Err(Trouble::NoInput { why: intake.unusable, hint: Some(hint.to_owned()) });
+        let mut why = intake.unusable;
+        if why.is_empty() {
+            why.push("nothing that was named is evidence".to_owned());
+        }
+        return Err(Trouble::NoInput { why, hint: Some(hint.to_owned()) });
     }
+    crate::exit::told(&intake.unusable);
     let court = Court::builtin().map_err(Trouble::Broken)?;
     let findings = court.hold(&intake.facts);
     let blind = blind::not_looked_at(&intake.facts, &findings);

@@ -58,6 +58,8 @@ pub fn files(path: &Path, keep_prefix: bool) -> Result<Found, String> {
             found.notes.push(unreadable(&entry.path, &why));
         }
     }
+    // Read above, or told above why not.
+    paths.retain(|p| *p != path.join("evidence.toml"));
     for file in paths {
         let relative = file.strip_prefix(path).unwrap_or(&file);
         let own = relative.display().to_string();
@@ -82,14 +84,29 @@ fn walk(folder: &Path, depth: usize, into: &mut Vec<PathBuf>, notes: &mut Vec<In
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if path.is_dir() {
-            if depth < DEPTH_MAX {
-                walk(&path, depth + 1, into, notes);
-            }
+        // The entry's own type: a link to a folder may lead back up, and a pipe would be waited
+        // for.
+        let is_folder = entry.file_type().is_ok_and(|k| k.is_dir());
+        if is_folder && depth < DEPTH_MAX {
+            walk(&path, depth + 1, into, notes);
+        } else if is_folder {
+            skipped(&path, "it lies too deep", notes);
+        } else if path.is_dir() {
+            skipped(&path, "it is a link to a folder", notes);
+        } else if !path.is_file() {
+            skipped(&path, "it is no regular file", notes);
         } else if into.len() < FILES_MAX {
             into.push(path);
+        } else {
+            skipped(&path, "there are too many files", notes);
+            return;
         }
     }
+}
+
+fn skipped(path: &Path, why: &str, notes: &mut Vec<Input>) {
+    let name = path.display().to_string();
+    notes.push(unreadable(&name, &format!("{name}: {why}, and is not read")));
 }
 
 fn read_manifest(folder: &Path, notes: &mut Vec<Input>) -> Manifest {
@@ -98,7 +115,9 @@ fn read_manifest(folder: &Path, notes: &mut Vec<Input>) -> Manifest {
     match manifest::parse(&text) {
         Ok(manifest) => manifest,
         Err(why) => {
-            let why = format!("evidence.toml is not used: {why}");
+            let begins = manifest::SCHEMA;
+            let why =
+                format!("evidence.toml is not used: {why}; it begins with schema = \"{begins}\"");
             notes.push(unreadable("evidence.toml", &why));
             Manifest::default()
         }

@@ -56,7 +56,10 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
         if outcome.input.notes.is_empty() {
             outcome.input.notes.push(why.clone());
         }
-        intake.unusable.push(why);
+        // A page for people is no loss.
+        if kind != Kind::NotEvidence {
+            intake.unusable.push(why);
+        }
     }
     if let Some(content) = outcome.content {
         intake.facts.sources.push(Source {

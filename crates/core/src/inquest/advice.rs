@@ -96,6 +96,8 @@ pub struct Step {
     pub run: String,
     /// Where.
     pub on: Role,
+    /// The host, where the evidence names one of that role.
+    pub host: Option<String>,
     /// What it tells.
     pub why: String,
     /// Causes of the short list it tells apart.
@@ -174,7 +176,7 @@ impl Advice {
                     .collect();
                 let run = finding.place(&row.run);
                 let (id, on, why) = (row.id.clone(), row.on, row.why.clone());
-                (telling, Step { id, run, on, why, separates })
+                (telling, Step { id, run, on, host: finding.host_of(on), why, separates })
             })
             .filter(|(telling, step)| *telling > 0.02 && step.separates.len() > 1)
             .collect();
@@ -218,7 +220,7 @@ fn fill(row: &FixRow, effect: Effect, under: Vec<(String, Effect)>, finding: &Fi
         id: row.id.clone(),
         what: put(&row.what),
         why: put(&row.why),
-        risk: row.risk.clone(),
+        risk: put(&row.risk),
         effect,
         under,
         change: row

@@ -98,8 +98,8 @@ fn words_against_wire(view: &View<'_>) -> Option<Contradiction> {
 fn what_remains(view: &View<'_>) -> Option<Contradiction> {
     let entry = view.seen("box-entry", &["just-refreshed"])?;
     let claim = view.context("counter-not-refreshed")?;
-    let says = "What conntrack -L prints is what remains, not an age: the full timeout less a second means the entry \
-                was refreshed within that second, the opposite of a counter nobody refreshes";
+    let says = "What conntrack -L prints is what remains, not an age: the full timeout less a second or two means \
+                the entry was refreshed a moment ago, the opposite of a counter nobody refreshes";
     between(says.to_owned(), &[claim, entry])
 }
 

@@ -64,6 +64,8 @@ pub struct Finding {
     pub what: String,
     /// How many ends.
     pub count: usize,
+    /// Hosts the evidence names, by role.
+    pub hosts: Vec<(Role, String)>,
     /// Client and server of the flows, where captures show them.
     pub server: Option<std::net::SocketAddr>,
     /// The evidence and the clocks seen.
@@ -122,7 +124,7 @@ impl Finding {
         law.causes.all().get(self.weighed.first()?.cause).map(|c| c.family)
     }
 
-    /// Who decided, when the causes agree on it by six parts in ten.
+    /// Who decided, when the causes agree on it by seven parts in ten.
     pub fn ended_by(&self, law: &Law) -> EndedBy {
         const ALL: [EndedBy; 4] =
             [EndedBy::Client, EndedBy::Server, EndedBy::Proxy, EndedBy::Middlebox];
@@ -133,7 +135,7 @@ impl Finding {
                 .map(|w| w.probability)
                 .sum()
         };
-        ALL.into_iter().find(|who| share(*who) >= 0.6).unwrap_or(EndedBy::Unknown)
+        ALL.into_iter().find(|who| share(*who) >= 0.7).unwrap_or(EndedBy::Unknown)
     }
 
     /// The value seen of a kind, the first where there are several.
@@ -235,6 +237,13 @@ impl Finding {
             }
         }
         found
+    }
+
+    /// The one host of a role that the evidence names.
+    pub fn host_of(&self, role: Role) -> Option<String> {
+        let mut names = self.hosts.iter().filter(|(r, _)| *r == role).map(|(_, name)| name);
+        let first = names.next()?;
+        names.all(|n| n == first).then(|| first.clone())
     }
 
     /// Fills `{server_ip}` and `{server_port}` of a command.

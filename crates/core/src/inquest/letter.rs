@@ -1,5 +1,5 @@
-//! The letter to the other side's team: what was seen, when, on which four-tuple, what that rules out, and one
-//! question. The story behind hopclock lost three days to a mail that left these out.
+//! The letter to the other side's team: what was seen, when, on which four-tuple, what that rules
+//! out, and one question. The story behind hopclock lost three days to a mail that left these out.
 
 use super::finding::Finding;
 use super::numbers::number;

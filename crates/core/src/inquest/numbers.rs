@@ -49,17 +49,21 @@ const HINT_FITS: f64 = 0.2;
 /// How often a timer that somebody set is a round number of seconds, minutes, hours or days.
 /// Argued; span 3.
 const ROUND: f64 = 0.05;
-const NOT_ROUND: f64 = 0.004;
-/// How often a cause without any clock gives just this number: the share of a decade of time that a window of half
-/// a percent either way covers. Argued; span 3.
+const NOT_ROUND: f64 = 0.01;
+/// How far the catalogue is trusted to hold the world's clocks: a number that many of its rows
+/// share suggests, and must not name. Argued; span 2.
+const LISTED: f64 = 0.4;
+/// How often a cause without any clock gives just this number: the share of a decade of time that a
+/// window of half a percent either way covers. Argued; span 3.
 const NO_CLOCK: f64 = 0.01;
-/// How often a silence of this length is met by a connection that was forgotten before: silences that long are
-/// somewhat likelier among those that end badly. Argued; span 2.
+/// How often a silence of this length is met by a connection that was forgotten before: silences
+/// that long are somewhat likelier among those that end badly. Argued; span 2.
 const LATE: f64 = 0.02;
-/// How often a timer that acts at once leaves silences that differ by more than a quarter, because what restarts it
-/// is not what was seen. Argued; span 3.
+/// How often a timer that acts at once leaves silences that differ by more than a quarter, because
+/// what restarts it is not what was seen. Argued; span 3.
 const WIDE: f64 = 0.3;
-/// How often something not on the list, which may have a clock, gives just this number. Argued; span 3.
+/// How often something not on the list, which may have a clock, gives just this number. Argued;
+/// span 3.
 const UNLISTED: f64 = 0.02;
 
 /// A clock of a cause: one that was seen, or any other.
@@ -135,9 +139,9 @@ fn window(lifetime: Range, measured: &Quantities) -> (f64, f64) {
     (lifetime.low - delay.max(slack), lifetime.high + slack.min(2.0))
 }
 
-/// Give-up times run over the formula by up to a tenth (measured: 6.9 s for 6.2). A capture shows the last
-/// retransmission, not the giving up, which comes one back-off later: at most as long again, at most 120 s
-/// (TCP_RTO_MAX).
+/// Give-up times run over the formula by up to a tenth (measured: 6.9 s for 6.2). A capture shows
+/// the last retransmission, not the giving up, which comes one back-off later: at most as long
+/// again, at most 120 s (TCP_RTO_MAX).
 fn detection_window(waited: Range, by_capture: bool) -> (f64, f64) {
     let after = if by_capture { waited.high.min(121.0) } else { 1.0 };
     (waited.low - (waited.mid * 0.12).min(60.0), waited.high + after)
@@ -166,8 +170,8 @@ fn against(
     outright(seen, fits, ruled_out, share(cause, low, high, measured.mid, catalogue))
 }
 
-/// A closer that acts at once leaves exactly its timeout; one that forgets may show at once (a peer that speaks)
-/// or at the next use, any time after: half and half, argued.
+/// A closer that acts at once leaves exactly its timeout; one that forgets may show at once (a peer
+/// that speaks) or at the next use, any time after: half and half, argued.
 fn silent(
     cause: &Cause,
     candidate: Candidate<'_>,
@@ -178,8 +182,11 @@ fn silent(
     let slack = (silence.mid * 0.01).clamp(0.6, 60.0);
     let (low, high) = (silence.low - slack.max(2.0), silence.high + slack);
     let below = below(cause, high, catalogue);
+    if silence.low <= 0.0 {
+        return at_most(candidate, silence);
+    }
     // Silences of many lengths are no timer that acts at once.
-    let wide = silence.low > 0.0 && silence.high > 1.25 * silence.low + 5.0;
+    let wide = silence.high > 1.25 * silence.low + 5.0;
     let exact = match wide {
         true => NO_CLOCK * WIDE,
         false => share(cause, low, high, silence.mid, catalogue),
@@ -203,6 +210,20 @@ fn silent(
     }
     // It had run out before; that this silence was the next use says little of the number.
     Fit { likelihood: LATE, fits: Some(true), ruled_out: None }
+}
+
+/// A log that tells of traffic now and then bounds a silence from above only: a longer timer is
+/// ruled out, and nothing is said of a shorter one.
+fn at_most(candidate: Candidate<'_>, silence: Range) -> Fit {
+    match candidate {
+        Candidate::Seen(seen) if seen.seconds > silence.high => {
+            let (own, most) = (number(seen.seconds), number(silence.high));
+            let why =
+                format!("it needs {own} s of silence; traffic was logged {most} s before the end");
+            outright(seen, false, Some(why), NO_CLOCK)
+        }
+        Candidate::Seen(_) | Candidate::Another => Fit::open(NO_CLOCK),
+    }
 }
 
 /// The share of a cause's clocks that are shorter than this silence.
@@ -241,7 +262,7 @@ fn share(cause: &Cause, low: f64, high: f64, mid: f64, catalogue: &Catalogue) ->
     // Ten rows of doubt: a cause with two rows in the catalogue has more clocks in the world.
     let listed = (fitting + 0.3) / (rows + 10.0);
     let round = if is_round(low, high, mid) { ROUND } else { NOT_ROUND };
-    0.6 * listed + 0.4 * round
+    LISTED * listed + (1.0 - LISTED) * round
 }
 
 /// Periods of schedules: divisors and multiples of a day first, then round numbers.
@@ -271,7 +292,8 @@ pub fn is_round(low: f64, high: f64, mid: f64) -> bool {
         m if m >= 9.0 => 5.0,
         _ => 1.0,
     };
-    (high / unit).floor() * unit >= low
+    let below = (high / unit).floor() * unit;
+    below > 0.0 && below >= low
 }
 
 /// Whether a clock seen can be this cause's: by its catalogue row, or by who keeps it and what it

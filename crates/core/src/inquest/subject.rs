@@ -45,6 +45,11 @@ impl<'a> LogPart<'a> {
         self.reading.events.iter().filter(|e| e.act == Act::Incident)
     }
 
+    /// The last line of traffic of a life. A line that only happens to stand before the end is none.
+    pub fn last_alive(&self, life: &Life) -> Option<&'a Event> {
+        self.event(life.last_alive).filter(|e| !e.words.contains(&"other-line"))
+    }
+
     /// The usual time between two lines of traffic: a silence shorter than about twice this is none
     /// the log could have shown.
     pub fn cadence(&self) -> Option<f64> {
@@ -224,7 +229,7 @@ fn log_series(log: &LogPart<'_>) -> Series {
         .ended()
         .map(|(life, end)| Span {
             open: opened(log, life, end),
-            last_activity: log.event(life.last_alive).map(|e| e.at),
+            last_activity: log.last_alive(life).map(|e| e.at),
             end: end.at,
         })
         .collect();
@@ -300,7 +305,7 @@ fn log_silence(log: &LogPart<'_>) -> Option<Range> {
     let mut seen = Vec::new();
     for (life, end) in log.ended() {
         stated.extend(end.stated_idle.map(Gap::secs_f64));
-        seen.extend(log.event(life.last_alive).map(|e| end.at.since(e.at).secs_f64()));
+        seen.extend(log.last_alive(life).map(|e| end.at.since(e.at).secs_f64()));
     }
     if !stated.is_empty() {
         return range(stated);

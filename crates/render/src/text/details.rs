@@ -1,6 +1,6 @@
 //! Below the first screen: contradictions, measures, hypotheses, evidence, blindness, inputs.
 
-use super::role;
+use super::place;
 use crate::page::{Label, Page};
 use hopclock_core::inquest::advice::Effect;
 use hopclock_core::inquest::evidence::Cite;
@@ -100,7 +100,7 @@ fn next(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<(
     }
     page.heading(out, "What would settle the rest")?;
     for (n, step) in (1..).zip(&finding.next_evidence) {
-        let first = format!("  {n}. on the {}: ", role(step.on));
+        let first = format!("  {n}. on {}: ", place(step));
         page.wrap(out, (&first, first.len()), 5, &step.why)?;
         writeln!(out, "     {}", page.label(Label::Number, &step.run))?;
         page.paragraph(out, 5, &format!("tells apart: {}", step.separates.join(", ")))?;

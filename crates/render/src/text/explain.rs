@@ -10,8 +10,9 @@ const COLUMN: usize = 12;
 pub(super) fn write(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
     page.heading(out, "The arithmetic")?;
     let says = "Multiply each column: prior times the likelihood of each piece of evidence under that cause. \
-                Divide by the sum over all causes to get the probability. Evidence that is not in the table \
-                (clocks, context) acts through the number, or decides nothing.";
+                Divide by the sum over all causes to get the probability. A ^0.7 marks evidence that counts for \
+                less; the power is already applied. Evidence that is not in the table (clocks, context) acts \
+                through the number, or decides nothing.";
     page.paragraph(out, 2, says)?;
     writeln!(out)?;
     for (n, column) in (b'A'..).zip(&e.columns) {
@@ -65,8 +66,18 @@ fn robust(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
         let says = format!("No single argued range takes the lead from {leader}.");
         page.paragraph(out, 2, &says)?;
     }
+    let mut by_rival: Vec<(&str, Vec<&str>)> = Vec::new();
     for (what, who) in &e.overturned_by {
-        let says = format!("At the far end of the range of {what} alone, {who} would lead.");
+        match by_rival.iter_mut().find(|(rival, _)| rival == who) {
+            Some((_, whats)) => whats.push(what),
+            None => by_rival.push((who, vec![what])),
+        }
+    }
+    for (who, whats) in by_rival {
+        let says = format!(
+            "{who} would lead at the far end of the argued range of one alone: {}.",
+            whats.join(", ")
+        );
         page.wrap(out, (&format!("  {}", page.label(Label::Bad, "! ")), 4), 4, &says)?;
     }
     if let Some(who) = &e.all_at_once {

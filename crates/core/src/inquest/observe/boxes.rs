@@ -7,7 +7,7 @@ use super::super::numbers::{is_round, number};
 use super::super::subject::Subject;
 use crate::dump::conntrack::Entry;
 use crate::time::{Gap, Moment};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A remaining time within this of the full timeout was refreshed just now.
 const FRESH_S: f64 = 5.0;
@@ -18,8 +18,16 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]
         subject.flows.iter().map(|f| (f.flow.record.client, f.flow.record.server)).collect();
     let mut own = Vec::new();
     let mut other = Vec::new();
-    for (source, entry) in facts.entries().filter(|(_, e)| e.protocol == "tcp") {
-        if ends.is_empty() || ends.iter().any(|e| same(entry, *e)) {
+    let entries = || facts.entries().filter(|(_, e)| e.protocol == "tcp");
+    let alone = entries().count() == 1;
+    for (source, entry) in entries() {
+        let tied = match ends.is_empty() {
+            false => ends.iter().any(|e| same(entry, *e)),
+            // Without a capture: the log names an address of it, or there is nothing to confuse it
+            // with.
+            true => in_log(subject, entry).unwrap_or(alone),
+        };
+        if tied {
             own.push((source, entry));
         } else {
             other.push((source, entry));
@@ -44,9 +52,33 @@ fn same(entry: &Entry, (client, server): (SocketAddr, SocketAddr)) -> bool {
     before || after
 }
 
+/// Whether the log's ending lines name one of an entry's two addresses; `None` when they name no
+/// address at all.
+fn in_log(subject: &Subject<'_>, entry: &Entry) -> Option<bool> {
+    let log = subject.log.as_ref()?;
+    let texts: Vec<&str> = log
+        .ended()
+        .flat_map(|(_, e)| [Some(e.text.as_str()), e.who.as_deref()])
+        .flatten()
+        .take(400)
+        .collect();
+    let words = || {
+        let inside = |c: char| c.is_ascii_hexdigit() || c == '.' || c == ':';
+        texts.iter().flat_map(move |t| t.split(move |c: char| !inside(c)))
+    };
+    let addresses: Vec<IpAddr> = words()
+        .filter_map(|w| {
+            let full = w.parse::<SocketAddr>().map(|s| s.ip());
+            full.or_else(|_| w.parse()).ok()
+        })
+        .collect();
+    let named = |ip| addresses.contains(&ip);
+    (!addresses.is_empty()).then(|| named(entry.original.dst) || named(entry.original.src))
+}
+
 fn another(source: &Source, entry: &Entry) -> Evidence {
     let says = format!(
-        "{}: the entry printed is another connection's ({}:{} -> {}:{}); it says nothing of this one",
+        "{}: the entry printed is another connection's, or cannot be tied to this one ({}:{} -> {}:{})",
         whose(source),
         entry.original.src,
         entry.original.sport,
@@ -143,8 +175,10 @@ fn entry_says(
         found.push(own(piece).weaker(strength).of_seconds(since));
     } else {
         let says = format!(
-            "{}: {remaining:.0} s remain on the entry, which does not fit a timeout of {timeout:.0} s read elsewhere",
-            whose(source)
+            "{}: {remaining:.0} s remain on the entry, more than the timeout of {timeout:.0} s read {}: it was set before \
+             the timeout was changed, or the two are not of one box",
+            whose(source),
+            if direct { "on the box" } else { "elsewhere" }
         );
         found.push(own(Evidence::new(Weighs::Context("entry"), says, cites())));
     }

@@ -20,7 +20,7 @@ const LAST_WORDS: [(&str, &[&str]); 6] = [
 ];
 
 /// Words that name something: each is a value of the table's kind `said`.
-const BY_NAME: [&str; 28] = [
+const BY_NAME: [&str; 31] = [
     "table-full",
     "too-many-pings",
     "token-expired",
@@ -49,6 +49,9 @@ const BY_NAME: [&str; 28] = [
     "failover",
     "unanswered-probe",
     "closed-locally",
+    "timeout-client",
+    "timeout-server",
+    "killed",
 ];
 
 /// Everything the logs say.
@@ -110,7 +113,7 @@ fn activity(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
             stated = true;
             silences.push(idle.secs_f64());
             lines.push(end.line);
-        } else if let Some(alive) = log.event(life.last_alive) {
+        } else if let Some(alive) = log.last_alive(life) {
             silences.push(end.at.since(alive.at).secs_f64());
             lines.extend([alive.line, end.line]);
         }
