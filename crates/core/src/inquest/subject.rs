@@ -45,7 +45,8 @@ impl<'a> LogPart<'a> {
         self.reading.events.iter().filter(|e| e.act == Act::Incident)
     }
 
-    /// The last line of traffic of a life. A line that only happens to stand before the end is none.
+    /// The last line of traffic of a life. A line that only happens to stand before the end is
+    /// none.
     pub fn last_alive(&self, life: &Life) -> Option<&'a Event> {
         self.event(life.last_alive).filter(|e| !e.words.contains(&"other-line"))
     }
