@@ -12,7 +12,7 @@ use crate::terms::Anchor;
 /// Most endings asked for; beyond it the answer is that no number would.
 const FAR: u32 = 1000;
 /// What the forecast is stretched by.
-const UNSURE: f64 = 1.5;
+const UNSURE: f64 = 1.8;
 /// A rival below this is none.
 const RIVAL: f64 = 0.005;
 /// One-sided 95 % of the bell.
