@@ -53,6 +53,23 @@ pub struct Diagnose {
     /// Print the first screen only
     #[arg(short, long)]
     pub quiet: bool,
+    /// How lines are taken
+    #[command(flatten)]
+    pub lines: LineOverrides,
+}
+
+/// What the user knows better than the phrasebook of logs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LineOverrides {
+    /// Lines with this text open a connection
+    #[arg(long, value_name = "TEXT")]
+    pub open: Vec<String>,
+    /// Lines with this text end one
+    #[arg(long, value_name = "TEXT")]
+    pub end: Vec<String>,
+    /// Field `NAME=` that tells connections apart
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
 }
 
 /// `hopclock flows`.
@@ -129,15 +146,9 @@ pub struct Rhythm {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Lines with this text open a connection
-    #[arg(long, value_name = "TEXT")]
-    pub open: Vec<String>,
-    /// Lines with this text end one
-    #[arg(long, value_name = "TEXT")]
-    pub end: Vec<String>,
-    /// Field `NAME=` that tells connections apart
-    #[arg(long, value_name = "NAME")]
-    pub key: Option<String>,
+    /// How lines are taken
+    #[command(flatten)]
+    pub lines: LineOverrides,
 }
 
 /// `hopclock clocks`.

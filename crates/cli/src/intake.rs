@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod open;
 pub mod read;
 
+use crate::args::LineOverrides;
 use hopclock_core::inquest::facts::Facts;
 use hopclock_core::log::Options;
 use hopclock_core::report::Input;
@@ -27,13 +28,14 @@ pub struct Intake {
     pub options: Options,
 }
 
-/// Reads files and folders.
-pub fn take(paths: &[PathBuf]) -> Intake {
-    take_with(paths, Options::default())
-}
-
-/// The same, with what the caller knows of its logs.
-pub fn take_with(paths: &[PathBuf], options: Options) -> Intake {
+/// Reads files and folders; `known` is what the user knows better of the lines.
+pub fn take(paths: &[PathBuf], known: &LineOverrides) -> Intake {
+    let options = Options {
+        open: known.open.clone(),
+        end: known.end.clone(),
+        key: known.key.clone(),
+        ..Options::default()
+    };
     let mut intake = Intake { options, ..Intake::default() };
     let many = paths.len() > 1;
     for path in paths {

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 /// Reads the evidence, holds the inquest and prints the report.
 pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
-    let intake = intake::take(&typed.evidence);
+    let intake = intake::take(&typed.evidence, &typed.lines);
     if intake.facts.sources.is_empty() {
         let hint =
             "hopclock reads logs, pcap and pcapng captures, conntrack -L, sysctl output and notes";

@@ -6,7 +6,7 @@ use crate::intake::{self, Intake};
 use crate::screen;
 use hopclock_core::clocks::Catalogue;
 use hopclock_core::inquest::facts::Content;
-use hopclock_core::log::{Event, Life, LogReading, Options};
+use hopclock_core::log::{Event, Life, LogReading};
 use hopclock_core::rhythm::{self, PhaseBreak, Series, Span};
 use hopclock_core::terms::Anchor;
 use hopclock_core::time::Gap;
@@ -17,13 +17,7 @@ use std::io::{self, Write};
 
 /// Reads the logs and prints what their endings say.
 pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
-    let options = Options {
-        open: typed.open.clone(),
-        end: typed.end.clone(),
-        key: typed.key.clone(),
-        ..Options::default()
-    };
-    let intake = intake::take_with(&typed.logs, options);
+    let intake = intake::take(&typed.logs, &typed.lines);
     let logs = logs(&intake);
     if logs.is_empty() {
         let hint = "rhythm reads logs and bare times; for captures there is `hopclock flows`";

@@ -2,6 +2,7 @@
 
 use hopclock_core::time::Moment;
 use hopclock_live::clock;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
@@ -66,12 +67,40 @@ fn unpack(raw: Box<dyn Read>, modified: Option<Moment>) -> io::Result<Opened> {
         Packing::Gzip => buffered(flate2::read::MultiGzDecoder::new(raw)),
         Packing::Xz => buffered(lzma_rust2::XzReader::new(raw, true)),
         Packing::Zstd => {
-            let frames = ruzstd::decoding::StreamingDecoder::new(raw)
-                .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
-            buffered(frames)
+            buffered(ZstdFrames { frame: Some(zstd_frame(Box::new(BufReader::new(raw)))?) })
         }
     };
     Ok(Opened { reader, modified, packing })
+}
+
+/// The frames of a zstd file one after the other: parallel compressors and appended logs write
+/// several (RFC 8878 §3).
+struct ZstdFrames {
+    frame: Option<ZstdFrame>,
+}
+
+type ZstdFrame = StreamingDecoder<Box<dyn BufRead>, FrameDecoder>;
+
+fn zstd_frame(raw: Box<dyn BufRead>) -> io::Result<ZstdFrame> {
+    StreamingDecoder::new(raw)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))
+}
+
+impl Read for ZstdFrames {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(frame) = &mut self.frame {
+            let n = frame.read(buffer)?;
+            if n > 0 || buffer.is_empty() {
+                return Ok(n);
+            }
+            let Some(done) = self.frame.take() else { break };
+            let mut rest = done.into_inner();
+            if !rest.fill_buf()?.is_empty() {
+                self.frame = Some(zstd_frame(rest)?);
+            }
+        }
+        Ok(0)
+    }
 }
 
 fn buffered<R: Read + 'static>(inner: R) -> Box<dyn BufRead> {

@@ -8,7 +8,7 @@ use hopclock_core::dump::header::Header;
 use hopclock_core::dump::{conntrack, notes, sysctl};
 use hopclock_core::flow::CaptureReader;
 use hopclock_core::inquest::facts::{Content, Source};
-use hopclock_core::log::{LogReader, Options};
+use hopclock_core::log::{Act, LogReader, LogReading, Options};
 use hopclock_core::report::Input;
 use std::io::{self, BufRead, Read};
 
@@ -176,8 +176,30 @@ fn log(stream: &mut dyn BufRead, mut reader: LogReader, mut input: Input) -> Out
     let reading = reader.finish();
     input.records = reading.stamped;
     input.skipped = reading.lines.saturating_sub(reading.stamped);
+    input.notes.extend(taken(&reading));
     input.notes.extend(reading.notes.iter().cloned());
     Outcome { content: (reading.stamped > 0).then_some(Content::Log(reading)), input }
+}
+
+/// Which lines were taken for the opening or the end of a connection: what a reader must be able to
+/// dispute. The most frequent kinds only.
+fn taken(reading: &LogReading) -> Vec<String> {
+    const SHOWN: usize = 4;
+    let word = |act: Act| match act {
+        Act::Opened => Some("an opening"),
+        Act::Ended => Some("an end"),
+        Act::Incident => Some("an incident"),
+        Act::Alive => None,
+    };
+    let told = reading.taken.iter().filter_map(|t| {
+        let (what, n, first) = (word(t.act)?, t.lines, t.first_line);
+        let lines = if n == 1 { "line" } else { "lines" };
+        Some(format!(
+            "taken for {what}: {n} {lines} like \u{201c}{}\u{201d} (the first is {first}; {})",
+            t.template, t.because
+        ))
+    });
+    told.take(SHOWN).collect()
 }
 
 fn trimmed(line: &[u8]) -> &[u8] {

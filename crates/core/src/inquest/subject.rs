@@ -90,6 +90,10 @@ impl FlowPart<'_> {
     /// after an hour of silence comes a round trip after that packet; the hour is what a timer saw.
     pub fn silence_s(&self) -> Option<f64> {
         let own = self.flow.record.ending.idle_before_ns?.secs_f64();
+        let answered = self.flow.last_words.reset.as_ref().and_then(|r| r.answers?.idle_before);
+        if let Some(before) = answered {
+            return Some(before.secs_f64().max(own));
+        }
         let end = self.flow.last_words.end?.at;
         let broken = self.flow.last_words.longest_silence.and_then(|(gap, mark)| {
             let (gap, since) = (gap.secs_f64(), end.since(mark.at).secs_f64());
