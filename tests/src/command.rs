@@ -142,10 +142,12 @@ fn build() -> PathBuf {
     }
 }
 
-/// The target folder this test binary lies in: cargo marks it with a `CACHEDIR.TAG`.
+/// The target folder this test binary lies in, `TARGET/PROFILE/deps/NAME`. Cargo's own mark, a
+/// `CACHEDIR.TAG`, is there only when cargo made the folder.
 fn target_folder() -> Option<PathBuf> {
     let own = env::current_exe().ok()?;
-    own.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
+    let deps = own.ancestors().find(|folder| folder.ends_with("deps"))?;
+    Some(deps.parent()?.parent()?.to_owned())
 }
 
 #[cfg(test)]
