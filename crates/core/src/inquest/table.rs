@@ -41,6 +41,14 @@ impl Kind {
         Some(self.weight(value, cause) / total)
     }
 
+    /// Which row gives a cause its weight of `value`: its own, its family's, or the default.
+    pub fn row(&self, value: &str, cause: &Cause) -> String {
+        let family = format!("family:{}", cause.family.word());
+        let rows = [cause.id.clone(), family];
+        let has = |row: &String| self.weights.get(row).is_some_and(|w| w.contains_key(value));
+        rows.into_iter().find(has).unwrap_or_else(|| "default".to_owned())
+    }
+
     fn weight(&self, value: &str, cause: &Cause) -> f64 {
         let family = format!("family:{}", cause.family.word());
         [cause.id.as_str(), family.as_str(), "default"]

@@ -89,8 +89,23 @@ pub fn weigh(law: &Law, case: Case<'_>) -> Vec<Weighed> {
         .enumerate()
         .map(|(index, cause)| weigh_one(law, case, index, cause))
         .collect();
+    raise_to_floor(&mut weighed, case.evidence);
     normalise(&mut weighed);
     weighed
+}
+
+/// Applies [`FLOOR`], relative to the best cause, to each piece of evidence.
+fn raise_to_floor(weighed: &mut [Weighed], evidence: &[Evidence]) {
+    for (index, piece) in evidence.iter().enumerate() {
+        let of = |w: &Weighed| w.factors.get(index).copied().unwrap_or(1.0);
+        let best = weighed.iter().map(of).fold(0.0, f64::max);
+        let floor = best * FLOOR.powf(piece.strength);
+        for w in weighed.iter_mut() {
+            if let Some(factor) = w.factors.get_mut(index) {
+                *factor = factor.max(floor);
+            }
+        }
+    }
 }
 
 fn weigh_one(law: &Law, case: Case<'_>, index: usize, cause: &Cause) -> Weighed {
@@ -110,7 +125,7 @@ fn weigh_one(law: &Law, case: Case<'_>, index: usize, cause: &Cause) -> Weighed 
                 Weighs::Number => number.unwrap_or(1.0),
                 Weighs::Clock | Weighs::Context(_) => 1.0,
             };
-            likelihood.max(FLOOR).powf(e.strength)
+            likelihood.powf(e.strength)
         })
         .collect();
     let prior = law.causes.prior(cause);
@@ -204,46 +219,71 @@ pub struct Sensitivity {
     pub all_at_once: usize,
 }
 
-/// Moves each argued weight to the end of its range that hurts the leader most: the leader's down
-/// by the span, everybody else's up by it.
+/// Moves each argued ratio to the end of its range that hurts the leader most: each rival up
+/// against the leader by the span. Where the table gives both the same row, their weights move
+/// together and nothing changes between them.
 pub fn sensitivity(law: &Law, case: Case<'_>, weighed: &[Weighed]) -> Option<Sensitivity> {
-    let leader = weighed.first()?.cause;
-    let lead_after = |moved: &dyn Fn(usize) -> f64, prior: f64| {
+    let leader = weighed.first()?;
+    let lead_after = |moved: &dyn Fn(&Weighed) -> f64| {
         weighed
             .iter()
             .map(|w| {
-                let mine = w.cause == leader;
-                let spans: f64 = (0..case.evidence.len()).map(moved).product::<f64>() * prior;
-                (w.cause, if mine { w.probability / spans } else { w.probability * spans })
+                (w.cause, w.probability * if w.cause == leader.cause { 1.0 } else { moved(w) })
             })
             .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map_or(leader, |(cause, _)| cause)
+            .map_or(leader.cause, |(cause, _)| cause)
     };
-    let span = |i: usize| case.evidence.get(i).map_or(1.0, |e| evidence_span(law, e));
+    let span = |index: usize, rival: &Weighed| {
+        case.evidence.get(index).map_or(1.0, |e| ratio_span(law, (e, index), leader, rival))
+    };
     let mut overturned_by = Vec::new();
-    for (i, evidence) in case.evidence.iter().enumerate() {
-        let now = lead_after(&|j| if i == j { span(j) } else { 1.0 }, 1.0);
-        if now != leader {
+    for (index, evidence) in case.evidence.iter().enumerate() {
+        let now = lead_after(&|w| span(index, w));
+        if now != leader.cause {
             overturned_by.push((evidence.id.clone(), now));
         }
     }
-    let now = lead_after(&|_| 1.0, law.causes.prior_span);
-    if now != leader {
+    let now = lead_after(&|_| law.causes.prior_span);
+    if now != leader.cause {
         overturned_by.push(("prior".to_owned(), now));
     }
-    let all_at_once = lead_after(&span, law.causes.prior_span);
-    Some(Sensitivity { overturned_by, all_at_once })
+    let all = |w: &Weighed| {
+        (0..case.evidence.len()).map(|i| span(i, w)).product::<f64>() * law.causes.prior_span
+    };
+    Some(Sensitivity { overturned_by, all_at_once: lead_after(&all) })
 }
 
-/// How far off the weights behind a piece of evidence may be.
-fn evidence_span(law: &Law, evidence: &Evidence) -> f64 {
-    match &evidence.weighs {
+/// How far off the ratio of two causes' likelihoods of one piece of evidence may be.
+fn ratio_span(
+    law: &Law,
+    (evidence, index): (&Evidence, usize),
+    leader: &Weighed,
+    rival: &Weighed,
+) -> f64 {
+    let span = match &evidence.weighs {
         _ if evidence.counted_with.is_some() => 1.0,
-        Weighs::Table { kind, .. } => law.table.kind(kind).map_or(1.0, |k| k.span),
+        Weighs::Table { kind, value } => {
+            let causes = law.causes.all();
+            let row = |w: &Weighed| {
+                let kind = law.table.kind(kind)?;
+                Some((kind.span, kind.row(value, causes.get(w.cause)?)))
+            };
+            match (row(leader), row(rival)) {
+                (Some((span, a)), Some((_, b))) if a != b => span,
+                _ => 1.0,
+            }
+        }
+        // Computed alike for both, there is nothing between them to be wrong about.
+        Weighs::Number | Weighs::Rhythm
+            if leader.factors.get(index) == rival.factors.get(index) =>
+        {
+            1.0
+        }
         Weighs::Number => 3.0,
         Weighs::Rhythm => 1.5,
         Weighs::Clock | Weighs::Context(_) => 1.0,
-    }
+    };
+    span.powf(evidence.strength)
 }
 
 /// Whether this cause is the one that is not on the list.
