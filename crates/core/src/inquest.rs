@@ -87,6 +87,7 @@ impl Court {
         let mut finding = Finding {
             what: subject.what.clone(),
             count: subject.count,
+            subjects: subject.names(),
             hosts: facts.sources.iter().filter_map(|s| Some((s.role?, s.host.clone()?))).collect(),
             server: subject.flows.first().map(|f| f.flow.record.server),
             outcome: outcome(&self.law, &weighed),

@@ -147,7 +147,7 @@ impl Advice {
                 let cured: f64 =
                     listed.iter().filter(|(c, _)| of(c) == Effect::Held).map(|(_, p)| p).sum();
                 let under = listed.iter().map(|(c, _)| (c.clone(), of(c))).collect();
-                (cured, fill(row, of(leader), under, finding))
+                (cured, fill(law, row, (of(leader), under), finding))
             })
             .collect();
         chosen.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -204,8 +204,13 @@ fn already(unless: &str, finding: &Finding) -> bool {
     })
 }
 
-fn fill(row: &FixRow, effect: Effect, under: Vec<(String, Effect)>, finding: &Finding) -> Fix {
-    let seconds = finding.clock_seconds();
+fn fill(
+    law: &Law,
+    row: &FixRow,
+    (effect, under): (Effect, Vec<(String, Effect)>),
+    finding: &Finding,
+) -> Fix {
+    let seconds = finding.clock_seconds(law);
     let put = |text: &str| {
         let (t, half, double) = match seconds {
             Some(s) => (number(s), number(s / 2.0), number(s * 2.0)),

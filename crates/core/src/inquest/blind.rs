@@ -50,8 +50,26 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
             "dumps without a time: settings may have been other ones when the connections ended",
         );
     }
-    if findings.is_empty() {
-        missing.push("no end of a connection was found in any input");
+    let odd = facts.captures().flat_map(|(_, c)| &c.flows).filter(|f| {
+        matches!(f.record.ending.how, crate::flow::How::Rst | crate::flow::How::Silence)
+    });
+    let argued: usize = findings.iter().map(|f| f.endings.len()).sum();
+    let others = odd.count().saturating_sub(argued);
+    let series: usize = facts.logs().map(|(_, l)| l.series.len()).sum();
+    let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
+    if others > 0 {
+        missing.push(format!(
+            "{others} more connections in the captures ended by reset or in silence and belong to no finding"
+        ));
     }
-    missing.into_iter().map(str::to_owned).collect()
+    if series > findings.len() {
+        missing.push(format!(
+            "the logs hold {series} series of connections, and {} were argued: those with the most ends",
+            findings.len()
+        ));
+    }
+    if findings.is_empty() {
+        missing.push("no end of a connection was found in any input".to_owned());
+    }
+    missing
 }

@@ -38,6 +38,8 @@ pub struct SeenClock {
     pub reading: Reading,
     /// Where it was read.
     pub role: Option<Role>,
+    /// On which host.
+    pub host: Option<String>,
     /// Index into the evidence, set when evidence is gathered.
     pub evidence: Option<usize>,
 }
@@ -97,6 +99,7 @@ fn from_setting(
             anchor: clock.anchor,
             reading,
             role: source.role,
+            host: source.host.clone(),
             evidence: None,
         },
         evidence,
@@ -147,6 +150,7 @@ fn keepalive_give_up(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Ev
             anchor: Anchor::Probe,
             reading: Reading::Hint,
             role: source.role,
+            host: source.host.clone(),
             evidence: None,
         };
         found.push((clock, evidence));
@@ -186,6 +190,7 @@ fn from_note(source: &Source, told: &Documented) -> Option<(SeenClock, Evidence)
         anchor: told.anchor,
         reading: Reading::Direct,
         role: None,
+        host: None,
         evidence: None,
     };
     Some((clock, evidence))

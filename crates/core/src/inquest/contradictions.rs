@@ -115,7 +115,8 @@ fn read_elsewhere(view: &View<'_>) -> Option<Contradiction> {
     };
     let translated = view.context("translated")?;
     let says = format!(
-        "{} s was read {at}; the box that translates this connection keeps its own value, and that is not in evidence",
+        "{} s was read {at}, whose own table is a hop too; the box that translates this connection keeps \
+         its own value, and that is not in evidence",
         number(clock.seconds)
     );
     between(says, &[read, translated])

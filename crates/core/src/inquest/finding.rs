@@ -1,7 +1,7 @@
 //! A finding: one subject, its evidence weighed, and what is said of it.
 
 use super::advice::{Fix, Step};
-use super::causes::Family;
+use super::causes::{Family, Measures};
 use super::clocks_seen::{Reading, SeenClock};
 use super::contradictions::Contradiction;
 use super::evidence::{Evidence, Weighs};
@@ -64,6 +64,9 @@ pub struct Finding {
     pub what: String,
     /// How many ends.
     pub count: usize,
+    /// What the finding stands on: the log's series and the flows' ends, by name. The same subject
+    /// in other evidence shares one of them.
+    pub subjects: Vec<String>,
     /// Hosts the evidence names, by role.
     pub hosts: Vec<(Role, String)>,
     /// Client and server of the flows, where captures show them.
@@ -165,7 +168,9 @@ impl Finding {
             (Some("unanswered-data" | "large-unanswered"), _, _) => {
                 Some(DetectedBy::RetransmissionTimeout)
             }
-            (Some("silence"), _, _) => Some(DetectedBy::Keepalive),
+            (Some("silence"), _, _) => {
+                self.seen("probes", &["unanswered-probes"]).map(|_| DetectedBy::Keepalive)
+            }
             (Some(_), _, _) | (None, Some("eof" | "closed"), _) => Some(DetectedBy::PeerMessage),
             (None, Some("reset" | "broken-pipe"), Some("idle")) => Some(DetectedBy::NextUse),
             (None, Some("reset"), _) => Some(DetectedBy::PeerMessage),
@@ -202,10 +207,23 @@ impl Finding {
             .max_by(|a, b| a.0.posterior.total_cmp(&b.0.posterior))
     }
 
-    /// The seconds a measure speaks of: the leading cause's clock, or else the measured time.
-    pub fn clock_seconds(&self) -> Option<f64> {
-        let own = self.weighed.first().and_then(|w| self.best_clock(w)).map(|(_, c)| c.seconds);
-        own.or(self.measured.lifetime.or(self.measured.silence).map(|r| r.mid.round()))
+    /// The seconds a measure speaks of: the leading cause's clock, or else the time its clock would
+    /// be compared with.
+    pub fn clock_seconds(&self, law: &Law) -> Option<f64> {
+        let leader = self.weighed.first()?;
+        let own = self.best_clock(leader).map(|(_, c)| c.seconds);
+        let measures = law.causes.all().get(leader.cause)?.measures;
+        let (age, silence) = (self.measured.lifetime, self.measured.silence);
+        let measured = match measures {
+            Measures::Silence => silence.filter(|s| s.low > 0.0).or(age),
+            Measures::Detection => self.measured.detection.or(silence).or(age),
+            Measures::Lifetime
+            | Measures::Refresh
+            | Measures::Day
+            | Measures::Loop
+            | Measures::None => age.or(silence),
+        };
+        own.or(measured.map(|r| r.mid.round()))
     }
 
     /// The host of the leading cause's clock, when it was read on a hop.

@@ -1,9 +1,10 @@
 //! The letter to the other side's team: what was seen, when, on which four-tuple, what that rules
 //! out, and one question. The story behind hopclock lost three days to a mail that left these out.
 
+use super::causes::Family;
 use super::finding::Finding;
-use super::numbers::number;
-use super::weigh::Law;
+use super::numbers::{Range, number};
+use super::weigh::{Law, Weighed};
 use crate::flow::How;
 use crate::terms::{EndedBy, Side};
 use crate::time::Moment;
@@ -30,7 +31,7 @@ pub fn write(finding: &Finding, law: &Law) -> Option<String> {
         Some(times(finding)),
         capture(finding),
         ruled_out(finding),
-        Some(question(finding)),
+        Some(question(finding, law)),
     ];
     Some(parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
 }
@@ -54,7 +55,13 @@ fn times(finding: &Finding) -> String {
 }
 
 fn capture(finding: &Finding) -> Option<String> {
-    let end = finding.endings.last()?;
+    // The shape is the majority's; the end quoted must be of it.
+    let wanted = match finding.value("ending")? {
+        "fin" => How::Fin,
+        "no-socket-reset" | "abort-reset" | "other-reset" => How::Rst,
+        _ => How::Silence,
+    };
+    let end = finding.endings.iter().rev().find(|e| e.how == wanted)?;
     let how = match (end.how, end.signed_by) {
         (How::Rst, Some(Side::Server)) => "a RST that carries your address",
         (How::Rst, Some(Side::Client)) => "a RST that carries our address",
@@ -94,13 +101,23 @@ fn ruled_out(finding: &Finding) -> Option<String> {
         .then(|| format!("What this rules out, as far as we see:\n{}", lines.join("\n")))
 }
 
-fn question(finding: &Finding) -> String {
-    let age = match finding.measured.lifetime {
-        Some(age) => format!(" of about {} s, whether documented or not", number(age.mid)),
-        None => String::new(),
+/// Asks for the kind of clock that holds more probability: a timer of silence or a limit of age.
+fn question(finding: &Finding, law: &Law) -> String {
+    let of = |family: Family| -> f64 {
+        let own = |w: &&Weighed| law.causes.all().get(w.cause).map(|c| c.family) == Some(family);
+        finding.weighed.iter().filter(own).map(|w| w.probability).sum()
+    };
+    let seconds =
+        |r: Option<Range>| r.map_or(String::new(), |r| format!(" of about {} s", number(r.mid)));
+    let (what, how_long) = if of(Family::Idle) > of(Family::Age) {
+        let silence = finding.measured.silence.filter(|s| s.low > 0.0);
+        ("that were silent for a time", seconds(silence.or(finding.measured.lifetime)))
+    } else {
+        ("at an age", seconds(finding.measured.lifetime))
     };
     format!(
-        "One question: does anything on your side (server, proxy, balancer, credential) end connections at an age{age}? If not: \
+        "One question: does anything on your side (server, proxy, balancer, credential) end connections {what}{how_long}, \
+         whether documented or not? If not: \
          what did your side see on this four-tuple at these times, a FIN, a RST (from which address, with which TTL), or \
          nothing?\n\nThank you."
     )

@@ -104,6 +104,8 @@ pub fn fit(
     match cause.measures {
         Measures::None if cause.id == super::causes::UNKNOWN => Some(Fit::open(UNLISTED)),
         Measures::None => Some(Fit::open(NO_CLOCK)),
+        // One age or silence is no schedule: only ends that repeat are held against the wall.
+        Measures::Day | Measures::Loop if !measured.periodic => Some(Fit::open(NO_CLOCK)),
         Measures::Day => Some(Fit::open(day(any.mid))),
         Measures::Loop => {
             let round = is_round(any.mid * 0.99, any.mid * 1.001, any.mid);

@@ -7,6 +7,7 @@ mod boxes;
 mod lines;
 mod packets;
 mod times;
+mod written;
 
 use super::clocks_seen;
 use super::evidence::{Evidence, Weighs};
@@ -38,7 +39,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
         clocks.push(clock);
     }
     evidence.extend(boxes::observe(subject, facts, &clocks));
-    evidence.extend(boxes::notes(subject, facts));
+    evidence.extend(written::observe(subject, facts, &clocks));
     for (offset, piece) in evidence.iter_mut().enumerate() {
         piece.id = format!("e{}", first_id + offset);
     }
@@ -51,8 +52,6 @@ pub fn settle_groups(evidence: &mut [Evidence], table: &Table) {
     let place: Vec<Option<(String, u8)>> = evidence
         .iter()
         .map(|e| match &e.weighs {
-            // Words by name are separate statements: each stands for itself.
-            Weighs::Table { kind: "said", value } => Some((format!("said:{value}"), 1)),
             Weighs::Table { kind, .. } => table.kind(kind).map(|k| (k.group.clone(), k.rank)),
             Weighs::Rhythm | Weighs::Number | Weighs::Clock | Weighs::Context(_) => None,
         })

@@ -126,6 +126,21 @@ pub struct Subject<'a> {
     pub measured: Quantities,
 }
 
+impl Subject<'_> {
+    /// The names of its parts, for finding the same subject in other evidence.
+    pub fn names(&self) -> Vec<String> {
+        let log = self.log.map(|l| {
+            let series = l.series.map_or("", |s| s.what.as_str());
+            format!("{}: {series}", l.source.file)
+        });
+        let flows = self
+            .flows
+            .first()
+            .map(|f| format!("{} -> {}", f.flow.record.client.ip(), f.flow.record.server));
+        log.into_iter().chain(flows).collect()
+    }
+}
+
 /// More findings than this in one report help nobody.
 const SUBJECTS_MAX: usize = 5;
 
@@ -139,12 +154,12 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
     }
     logs.retain(|l| l.ended().next().is_some());
     logs.sort_by_key(|l| std::cmp::Reverse(l.ended().count()));
-    if logs.is_empty() {
+    let clusters = clusters(facts);
+    if logs.is_empty() && clusters.is_empty() {
         let whole = facts.logs().map(|(source, reading)| LogPart { source, reading, series: None });
         logs.extend(whole.filter(|l| l.incidents().next().is_some()));
     }
     logs.truncate(SUBJECTS_MAX);
-    let clusters = clusters(facts);
     if logs.is_empty() {
         return clusters
             .into_iter()
@@ -211,7 +226,19 @@ fn belonging<'a>(
         .iter()
         .max_by_key(|(_, flows)| flows.iter().filter(|f| near(f)).count())
         .filter(|(_, flows)| flows.iter().any(&near));
-    match best.or(clusters.first().filter(|_| alone)) {
+    if let Some((_, flows)) = best {
+        // The ends the log tells of, and not the ordinary ones beside them.
+        return flows.iter().filter(|f| near(f)).copied().collect();
+    }
+    let span = log.reading.span;
+    let meets = |f: &FlowPart<'a>| {
+        let hour = Gap::from_secs(3600);
+        span.is_some_and(|(first, last)| {
+            f.flow.record.last_ns.plus(hour) >= first && f.flow.record.first_ns <= last.plus(hour)
+        })
+    };
+    // The only candidate counts when it is of the same hours at least.
+    match clusters.first().filter(|(_, flows)| alone && flows.iter().any(meets)) {
         Some((_, flows)) => flows.clone(),
         None => Vec::new(),
     }

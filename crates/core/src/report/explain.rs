@@ -167,8 +167,8 @@ fn without(court: &Court, facts: &Facts, finding: &Finding) -> Vec<Without> {
     };
     let again = |facts: &Facts| {
         let found = court.hold(facts);
-        let same = found.iter().position(|f| f.what == finding.what).unwrap_or(0);
-        found.into_iter().nth(same).map(|f| f.weighed)
+        let shares = |f: &Finding| f.subjects.iter().any(|s| finding.subjects.contains(s));
+        found.into_iter().find(shares).map(|f| f.weighed)
     };
     let mut all = Vec::new();
     if facts.sources.len() > 1 {

@@ -1,43 +1,63 @@
-//! What dumps of boxes and people's notes say of a subject.
+//! What dumps of boxes say of a subject: its conntrack entries.
 
 use super::super::clocks_seen::{Reading, SeenClock, whose};
 use super::super::evidence::{Cite, Evidence, Weighs};
 use super::super::facts::{Facts, Source};
-use super::super::numbers::{is_round, number};
+use super::super::numbers::is_round;
 use super::super::subject::Subject;
 use crate::dump::conntrack::Entry;
-use crate::time::{Gap, Moment};
+use crate::terms::Role;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 /// A remaining time within this of the full timeout was refreshed just now.
 const FRESH_S: f64 = 5.0;
+/// More entries of one subject than this say nothing new.
+const ENTRIES_MAX: usize = 4;
+
+/// What entries are compared with.
+struct Known<'a> {
+    clocks: &'a [SeenClock],
+    /// The entries are the subject's by guess, not by addresses.
+    guessed: bool,
+    /// How long the connections live.
+    age_s: Option<f64>,
+    /// The longest silence seen within one.
+    silence_s: Option<f64>,
+}
 
 /// The conntrack entries of the subject's connections.
 pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]) -> Vec<Evidence> {
     let ends: Vec<(SocketAddr, SocketAddr)> =
         subject.flows.iter().map(|f| (f.flow.record.client, f.flow.record.server)).collect();
-    let mut own = Vec::new();
-    let mut other = Vec::new();
-    let entries = || facts.entries().filter(|(_, e)| e.protocol == "tcp");
-    let alone = entries().count() == 1;
-    for (source, entry) in entries() {
-        let tied = match ends.is_empty() {
-            false => ends.iter().any(|e| same(entry, *e)),
-            // Without a capture: the log names an address of it, or there is nothing to confuse it
-            // with.
-            true => in_log(subject, entry).unwrap_or(alone),
-        };
-        if tied {
-            own.push((source, entry));
-        } else {
-            other.push((source, entry));
-        }
-    }
-    let age = subject.measured.lifetime.map(|l| l.high);
+    let named = Addresses::of(subject);
+    let entries: Vec<(&Source, &Entry)> =
+        facts.entries().filter(|(_, e)| e.protocol == "tcp").collect();
+    let tied = |entry: &Entry| match ends.is_empty() {
+        false => ends.iter().any(|e| same(entry, *e)),
+        // Without a capture the log's addresses tie them, or there is nothing to confuse one with.
+        true if named.is_empty() => entries.len() == 1,
+        true => named.tie(entry),
+    };
+    let (own, other): (Vec<_>, Vec<_>) = entries.iter().copied().partition(|(_, e)| tied(e));
     if own.is_empty() {
         return other.first().map(|(s, e)| another(s, e)).into_iter().collect();
     }
-    own.iter().take(4).flat_map(|(s, e)| entry_says(s, e, clocks, (ends.is_empty(), age))).collect()
+    let known = Known {
+        clocks,
+        guessed: ends.is_empty(),
+        age_s: subject.measured.lifetime.map(|l| l.high),
+        silence_s: subject.measured.longest_silence_s,
+    };
+    let mut found: Vec<Evidence> =
+        own.iter().take(1).filter_map(|(s, e)| translated(s, e)).collect();
+    match two_samples(&own) {
+        Some(pair) => found.push(pair),
+        None => {
+            found.extend(own.iter().take(ENTRIES_MAX).filter_map(|(s, e)| remaining(s, e, &known)));
+        }
+    }
+    found
 }
 
 /// Whether an entry is the connection's: by the addresses before translation or after it.
@@ -52,28 +72,49 @@ fn same(entry: &Entry, (client, server): (SocketAddr, SocketAddr)) -> bool {
     before || after
 }
 
-/// Whether the log's ending lines name one of an entry's two addresses; `None` when they name no
-/// address at all.
-fn in_log(subject: &Subject<'_>, entry: &Entry) -> Option<bool> {
-    let log = subject.log.as_ref()?;
-    let texts: Vec<&str> = log
-        .ended()
-        .flat_map(|(_, e)| [Some(e.text.as_str()), e.who.as_deref()])
-        .flatten()
-        .take(400)
-        .collect();
-    let words = || {
-        let inside = |c: char| c.is_ascii_hexdigit() || c == '.' || c == ':';
-        texts.iter().flat_map(move |t| t.split(move |c: char| !inside(c)))
-    };
-    let addresses: Vec<IpAddr> = words()
-        .filter_map(|w| {
-            let full = w.parse::<SocketAddr>().map(|s| s.ip());
-            full.or_else(|_| w.parse()).ok()
-        })
-        .collect();
-    let named = |ip| addresses.contains(&ip);
-    (!addresses.is_empty()).then(|| named(entry.original.dst) || named(entry.original.src))
+/// Addresses the log's ending lines name.
+struct Addresses {
+    bare: BTreeSet<IpAddr>,
+    with_port: BTreeSet<SocketAddr>,
+}
+
+impl Addresses {
+    fn of(subject: &Subject<'_>) -> Addresses {
+        let mut found = Addresses { bare: BTreeSet::new(), with_port: BTreeSet::new() };
+        let lines = subject.log.iter().flat_map(|l| l.ended().take(400).collect::<Vec<_>>());
+        for (_, end) in lines {
+            for text in [Some(end.text.as_str()), end.who.as_deref()].into_iter().flatten() {
+                let inside = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
+                text.split(|c: char| !inside(c)).for_each(|word| found.take(word));
+            }
+        }
+        found
+    }
+
+    fn take(&mut self, word: &str) {
+        // `d::` of a path such as std::io is an address by the letter and none by sense.
+        let plausible = word.contains('.') || word.matches(':').count() >= 3;
+        if let Ok(full) = word.parse::<SocketAddr>() {
+            self.with_port.insert(full);
+            self.bare.insert(full.ip());
+        } else if let (true, Ok(ip)) = (plausible, word.parse()) {
+            self.bare.insert(ip);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bare.is_empty()
+    }
+
+    /// Both addresses are named, or the far end with its port.
+    fn tie(&self, entry: &Entry) -> bool {
+        let tuple = entry.original;
+        let far = SocketAddr::new(tuple.dst, tuple.dport);
+        let near = SocketAddr::new(tuple.src, tuple.sport);
+        let near_port_known = self.with_port.iter().any(|s| s.ip() == tuple.src);
+        (self.with_port.contains(&far) && (!near_port_known || self.with_port.contains(&near)))
+            || (self.bare.contains(&tuple.src) && self.bare.contains(&tuple.dst))
+    }
 }
 
 fn another(source: &Source, entry: &Entry) -> Evidence {
@@ -89,14 +130,70 @@ fn another(source: &Source, entry: &Entry) -> Evidence {
     Evidence::new(Weighs::Context("other-entry"), says, cites).on(source.host.as_ref())
 }
 
-/// The timeout an entry's remaining time is compared with.
-fn timeout_of(clocks: &[SeenClock]) -> Option<(f64, bool)> {
-    let established =
-        |c: &&SeenClock| c.clock.as_ref().is_some_and(|k| k.id == "linux-ct-tcp-established");
-    let of = |reading: Reading| {
-        clocks.iter().filter(established).find(|c| c.reading == reading).map(|c| c.seconds)
+fn translated(source: &Source, entry: &Entry) -> Option<Evidence> {
+    let which = match (entry.source_translated(), entry.destination_translated()) {
+        (true, _) => "source",
+        (false, true) => "destination",
+        (false, false) => return None,
     };
-    of(Reading::Direct).map(|s| (s, true)).or(of(Reading::Hint).map(|s| (s, false)))
+    let says = format!("{} translates the {which} address of this connection", whose(source));
+    let cites = vec![Cite::lines(&source.file, [entry.line])];
+    Some(Evidence::new(Weighs::Context("translated"), says, cites).on(source.host.as_ref()))
+}
+
+/// Two dated looks at one entry: the surest sign there is. An entry that is refreshed shows about
+/// the same number again; a frozen one shows less by the time that passed.
+fn two_samples(own: &[(&Source, &Entry)]) -> Option<Evidence> {
+    let mut dated: Vec<_> = own
+        .iter()
+        .filter_map(|(s, e)| Some((s.taken_at?, e.remaining_s? as f64, *s, *e)))
+        .collect();
+    dated.sort_by_key(|(at, _, s, e)| (*at, s.file.clone(), e.line));
+    let (first, last) = (dated.first()?, dated.last()?);
+    let passed = last.0.since(first.0).secs_f64();
+    if passed < 2.0 || first.3.original != last.3.original {
+        return None;
+    }
+    let fell = first.1 - last.1;
+    let (value, how) = match fell {
+        // A second either way: the numbers are cut to whole ones, and the dump takes time.
+        f if f >= passed - 2.0 - 0.02 * passed => ("running-down", "nothing refreshed it"),
+        f if f.abs() <= 0.2 * passed + FRESH_S => ("just-refreshed", "it is refreshed"),
+        _ => return None,
+    };
+    let says = format!(
+        "{}: {:.0} s remained on the entry, and {passed:.0} s later {:.0} s: {how}",
+        whose(first.2),
+        first.1,
+        last.1
+    );
+    let cite = |s: &Source, e: &Entry| Cite::lines(&s.file, [e.line]);
+    let cites = vec![cite(first.2, first.3), cite(last.2, last.3)];
+    let piece = Evidence::table("box-entry", value, says, cites).on(first.2.host.as_ref());
+    Some(piece.of_seconds(fell.max(0.0)))
+}
+
+/// The timeout an entry's remaining time is compared with, and whether it is this box's own: read
+/// on the same host, or on the one hop there is. Anything else is a supposition.
+fn timeout_of(source: &Source, clocks: &[SeenClock]) -> Option<(f64, bool)> {
+    let established: Vec<&SeenClock> = clocks
+        .iter()
+        .filter(|c| c.clock.as_ref().is_some_and(|k| k.id == "linux-ct-tcp-established"))
+        .collect();
+    let same_host = |c: &&&SeenClock| c.host.is_some() && c.host == source.host;
+    if let Some(own) = established.iter().find(same_host) {
+        return Some((own.seconds, true));
+    }
+    let nameless = |c: &&&SeenClock| {
+        c.role == source.role
+            && c.role == Some(Role::Hop)
+            && (c.host.is_none() || source.host.is_none())
+    };
+    if let Some(own) = established.iter().find(nameless) {
+        return Some((own.seconds, true));
+    }
+    let direct = established.iter().find(|c| c.reading == Reading::Direct);
+    direct.or(established.first()).map(|c| (c.seconds, false))
 }
 
 /// The box's timeout is unknown. Just below a round number an entry was most likely refreshed a
@@ -116,122 +213,49 @@ fn without_timeout(source: &Source, remaining: f64, cites: Vec<Cite>) -> Evidenc
     Evidence::new(Weighs::Context("entry"), says, cites)
 }
 
-fn entry_says(
-    source: &Source,
-    entry: &Entry,
-    clocks: &[SeenClock],
-    (guessed, age): (bool, Option<f64>),
-) -> Vec<Evidence> {
-    let mut found = Vec::new();
-    let cites = || vec![Cite::lines(&source.file, [entry.line])];
+/// What one look at an entry says.
+fn remaining(source: &Source, entry: &Entry, known: &Known<'_>) -> Option<Evidence> {
+    let cites = vec![Cite::lines(&source.file, [entry.line])];
     let own = |e: Evidence| e.on(source.host.as_ref());
-    if entry.source_translated() || entry.destination_translated() {
-        let which = if entry.source_translated() { "source" } else { "destination" };
-        let says = format!("{} translates the {which} address of this connection", whose(source));
-        found.push(own(Evidence::new(Weighs::Context("translated"), says, cites())));
-    }
     if entry.offloaded {
         let says = format!("{}: the entry is offloaded, packets do not refresh it", whose(source));
-        found.push(own(Evidence::table("box-entry", "running-down", says, cites())));
-        return found;
+        return Some(own(Evidence::table("box-entry", "running-down", says, cites)));
     }
     let established = entry.tcp_state.as_deref() == Some("ESTABLISHED");
-    let Some(remaining) = entry.remaining_s.filter(|_| established).map(|r| r as f64) else {
-        return found;
+    let left = entry.remaining_s.filter(|_| established)? as f64;
+    let Some((timeout, direct)) = timeout_of(source, known.clocks) else {
+        return Some(own(without_timeout(source, left, cites)));
     };
-    let Some((timeout, direct)) = timeout_of(clocks) else {
-        found.push(own(without_timeout(source, remaining, cites())));
-        return found;
-    };
-    let since = timeout - remaining;
-    let strength = if guessed { 0.5 } else { 1.0 };
-    if (-1.0..=FRESH_S).contains(&since) {
+    let since = timeout - left;
+    let strength = if known.guessed { 0.5 } else { 1.0 };
+    let says = format!("{}: {left:.0} of {timeout:.0} s remain on the entry", whose(source));
+    // A pause as long as the connection itself makes says nothing of a freeze.
+    let pause = known.silence_s.map_or(0.02 * timeout, |s| 1.5 * s + 2.0).max(FRESH_S);
+    Some(own(if (-1.0..=FRESH_S).contains(&since) {
         let supposing =
             if direct { "" } else { ", supposing the box is set like the host it was read on" };
-        let says = format!(
-            "{}: {remaining:.0} of {timeout:.0} s remain on the entry: it was refreshed within the last {:.0} s{supposing}",
-            whose(source),
-            since.max(0.0) + 1.0
-        );
-        found.push(
-            own(Evidence::table("box-entry", "just-refreshed", says, cites()))
-                .weaker(strength * if direct { 1.0 } else { 0.8 }),
-        );
-    } else if age.is_some_and(|age| since > age * 1.05) {
+        let within = since.max(0.0) + 1.0;
+        let says = format!("{says}: it was refreshed within the last {within:.0} s{supposing}");
+        let less = if direct { 1.0 } else { 0.8 };
+        Evidence::table("box-entry", "just-refreshed", says, cites).weaker(strength * less)
+    } else if known.age_s.is_some_and(|age| since > age * 1.05) {
         // No connection can have been silent for longer than it lives: the line and the setting are
         // not of one box, or not of one time. It says nothing of this entry.
+        let says = format!("{says}, as if no packet had come for {since:.0} s");
+        Evidence::new(Weighs::Context("impossible-remainder"), says, cites).of_seconds(since)
+    } else if since > pause && direct {
+        let says = format!("{says}: nothing refreshed it for {since:.0} s");
+        Evidence::table("box-entry", "running-down", says, cites).weaker(strength).of_seconds(since)
+    } else if since < 0.0 {
+        let read = if direct { "on the box" } else { "elsewhere" };
         let says = format!(
-            "{}: {remaining:.0} of {timeout:.0} s remain on the entry, as if no packet had come for {since:.0} s",
-            whose(source)
-        );
-        let piece = Evidence::new(Weighs::Context("impossible-remainder"), says, cites());
-        found.push(own(piece).of_seconds(since));
-    } else if since > FRESH_S && direct {
-        let says = format!(
-            "{}: {remaining:.0} of {timeout:.0} s remain on the entry: nothing refreshed it for {since:.0} s",
-            whose(source)
-        );
-        let piece = Evidence::table("box-entry", "running-down", says, cites());
-        found.push(own(piece).weaker(strength).of_seconds(since));
-    } else {
-        let says = format!(
-            "{}: {remaining:.0} s remain on the entry, more than the timeout of {timeout:.0} s read {}: it was set before \
+            "{}: {left:.0} s remain on the entry, more than the timeout of {timeout:.0} s read {read}: it was set before \
              the timeout was changed, or the two are not of one box",
-            whose(source),
-            if direct { "on the box" } else { "elsewhere" }
+            whose(source)
         );
-        found.push(own(Evidence::new(Weighs::Context("entry"), says, cites())));
-    }
-    found
-}
-
-/// Dated notes against the ends, timers the documentation is silent on, and claims.
-pub(super) fn notes(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
-    let ends: Vec<Moment> = subject
-        .log
-        .iter()
-        .flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>())
-        .chain(subject.flows.iter().filter_map(|f| f.flow.last_words.end.map(|m| m.at)))
-        .collect();
-    let mut found = Vec::new();
-    for (source, notes) in facts.notes() {
-        for incident in &notes.incidents {
-            found.extend(incident_says(source, incident.line, incident.at, &incident.text, &ends));
-        }
-        for told in notes.documented.iter().filter(|d| d.seconds.is_none()) {
-            let says = format!(
-                "documented is no limit of age (\u{201c}{}\u{201d}); that is no proof there is none",
-                told.text
-            );
-            let cites = vec![Cite::lines(&source.file, [told.line])];
-            found.push(Evidence::new(Weighs::Context("no-age-documented"), says, cites));
-        }
-        for claim in &notes.claims {
-            let says = format!("the notes say: \u{201c}{}\u{201d}", claim.text);
-            let cites = vec![Cite::lines(&source.file, [claim.line])];
-            found.push(Evidence::new(Weighs::Context(claim.id), says, cites));
-        }
-    }
-    found
-}
-
-fn incident_says(
-    source: &Source,
-    line: u64,
-    at: Moment,
-    text: &str,
-    ends: &[Moment],
-) -> Option<Evidence> {
-    let next = ends.iter().filter(|e| **e >= at).min()?;
-    let after = next.since(at);
-    let cites = vec![Cite::lines(&source.file, [line])];
-    // An end within two minutes is the incident's neighbour; a later one shows a connection that
-    // lived on.
-    Some(if after <= Gap::from_secs(120) {
-        let says = format!("{:.0} s before an end: {text}", after.secs_f64());
-        Evidence::table("incident", "right-before", says, cites)
+        Evidence::new(Weighs::Context("entry"), says, cites)
     } else {
-        let says = format!("{text}: the connection outlived it by {} s", number(after.secs_f64()));
-        Evidence::table("incident", "outlived", says, cites)
-    })
+        let says = format!("{says}: the last packet was {since:.0} s ago, if that is its timeout");
+        Evidence::new(Weighs::Context("entry"), says, cites)
+    }))
 }

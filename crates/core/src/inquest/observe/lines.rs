@@ -5,7 +5,7 @@ use super::super::facts::Facts;
 use super::super::subject::{LogPart, Subject, middle};
 use super::packets::busy_or_idle;
 use crate::log::{Act, Event};
-use crate::time::Gap;
+use crate::time::{Gap, Moment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that tell in which way an end reached the program: value of `last-words`, and the
@@ -19,39 +19,40 @@ const LAST_WORDS: [(&str, &[&str]); 6] = [
     ("closed", &["closed", "closed-by-peer", "going-away", "goaway"]),
 ];
 
-/// Words that name something: each is a value of the table's kind `said`.
+/// Words that name something, the most telling first: each is a value of the table's kind `said`.
+/// Of several about one end only the first counts.
 const BY_NAME: [&str; 31] = [
-    "table-full",
     "too-many-pings",
+    "table-full",
+    "port-exhaustion",
+    "oom-kill",
+    "takeover",
+    "firewall-reload",
     "token-expired",
-    "auth-failure",
     "missed-heartbeat",
     "keepalive-timeout-said",
-    "ping-timeout",
-    "takeover",
-    "reload",
-    "restart",
-    "firewall-reload",
-    "port-exhaustion",
-    "idle-timeout-said",
     "max-age-said",
+    "idle-timeout-said",
     "request-timeout-said",
-    "oom-kill",
     "drained",
-    "stale-connection",
-    "goaway",
-    "going-away",
-    "abnormal-close",
     "mtu",
     "lease-renewed",
     "rekey",
+    "auth-failure",
     "link-change",
     "failover",
-    "unanswered-probe",
-    "closed-locally",
+    "reload",
+    "restart",
+    "killed",
     "timeout-client",
     "timeout-server",
-    "killed",
+    "ping-timeout",
+    "unanswered-probe",
+    "stale-connection",
+    "closed-locally",
+    "goaway",
+    "going-away",
+    "abnormal-close",
 ];
 
 /// Everything the logs say.
@@ -184,15 +185,15 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
             further.map(|e| e.line).chain([end.line]).collect::<Vec<_>>()
         })
         .collect();
+    let moments = end_moments(subject);
     let near = |e: &Event| {
-        let window = Gap::from_secs(120);
-        ends.is_empty()
-            || ends.iter().any(|end| {
-                let before = end.at.since(e.at);
-                before >= Gap::from_secs(-2) && before <= window
-            })
+        // The first end that is not more than two seconds before the line.
+        let from = e.at.plus(Gap::from_secs(-2));
+        let next = moments.partition_point(|m| *m < from);
+        let window = e.at.plus(Gap::from_secs(120));
+        moments.is_empty() || moments.get(next).is_some_and(|m| *m <= window)
     };
-    let mut by_word: BTreeMap<&'static str, Vec<(&str, &Event)>> = BTreeMap::new();
+    let mut by_word: BTreeMap<usize, Vec<(&str, &Event)>> = BTreeMap::new();
     for (source, reading) in facts.logs() {
         let same = source.file == log.source.file;
         for event in &reading.events {
@@ -205,7 +206,7 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
                 continue;
             }
             for word in &event.words {
-                if let Some(known) = BY_NAME.iter().find(|w| *w == word) {
+                if let Some(known) = BY_NAME.iter().position(|w| w == word) {
                     by_word.entry(known).or_default().push((&source.file, event));
                 }
             }
@@ -218,7 +219,8 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     }
     by_word
         .into_iter()
-        .map(|(word, seen)| {
+        .filter_map(|(word, seen)| {
+            let word = BY_NAME.get(word)?;
             let quote = seen.first().map_or(String::new(), |(_, e)| short(&e.text));
             let says = format!("the log says by name: \u{201c}{quote}\u{201d}");
             let mut files: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
@@ -226,9 +228,21 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
                 files.entry(file).or_default().push(event.line);
             }
             let cites = files.into_iter().map(|(f, lines)| Cite::lines(f, lines)).collect();
-            Evidence::table("said", word, says, cites)
+            Some(Evidence::table("said", word, says, cites))
         })
         .collect()
+}
+
+/// When the subject's connections ended, in order: by the log, or else by the captures.
+fn end_moments(subject: &Subject<'_>) -> Vec<Moment> {
+    let by_log = subject.log.iter().flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>());
+    let mut moments: Vec<Moment> = by_log.collect();
+    if moments.is_empty() {
+        let marks = subject.flows.iter().filter(|f| f.ended());
+        moments.extend(marks.filter_map(|f| f.flow.last_words.end.map(|m| m.at)));
+    }
+    moments.sort_unstable();
+    moments
 }
 
 /// Silence by name counts only in part: many logs never say why.

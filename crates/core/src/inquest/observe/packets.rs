@@ -32,7 +32,10 @@ fn majority<'f, 'a>(
             by_value.entry(value).or_default().push(flow);
         }
     }
-    by_value.into_iter().max_by_key(|(_, flows)| flows.len())
+    let most = by_value.values().map(Vec::len).max()?;
+    // Half one thing and half another is no observation.
+    let mut leading = by_value.into_iter().filter(|(_, flows)| flows.len() == most);
+    leading.next().filter(|_| leading.next().is_none())
 }
 
 fn cites(flows: &[&FlowPart<'_>]) -> Vec<Cite> {
@@ -221,11 +224,13 @@ fn probes(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     })?;
     let first = flows.first()?;
     let keepalive = &first.flow.last_words.keepalive;
-    let (who, seen) = if keepalive.client.probes > 0 {
-        (Side::Client, keepalive.client)
-    } else {
-        (Side::Server, keepalive.server)
+    let at_end = |k: crate::flow::Keepalive| k.unanswered_at_end > 0;
+    let client = match value {
+        "unanswered-probes" => at_end(keepalive.client),
+        _ => keepalive.client.probes > 0,
     };
+    let (who, seen) =
+        if client { (Side::Client, keepalive.client) } else { (Side::Server, keepalive.server) };
     let seconds = |g: Option<Gap>| g.map_or("?".to_owned(), |g| format!("{:.0}", g.secs_f64()));
     let says = match value {
         "no-probes" => "no TCP keepalive probe was seen".to_owned(),
