@@ -6,6 +6,7 @@
 mod captures;
 mod commands;
 mod examples;
+mod inquest;
 mod kernel_conntrack;
 mod logs;
 mod purity;
