@@ -166,7 +166,7 @@ fn against(
                 let longest = wait.map_or(saw, |longest| number(longest.max(measured.mid)));
                 format!("it needs {own} s without an answer; the longest wait seen was {longest} s")
             }
-            _ => format!("{own} s is not {saw} s"),
+            _ => format!("its {own} s are not the {saw} s measured"),
         }
     });
     outright(seen, fits, ruled_out, share(cause, low, high, measured.mid, catalogue))
