@@ -132,6 +132,10 @@ fn weigh_one(law: &Law, case: Case<'_>, index: usize, cause: &Cause) -> Weighed 
     Weighed { cause: index, prior, factors, clocks, probability: 0.0 }
 }
 
+/// Models closer than this (natural logarithm) fit the times equally well: what still parts them is how
+/// likely each held the number itself to be, and that is weighed as the number.
+const TIE: f64 = 2.0;
+
 /// The rhythm's probability under a cause: a mixture over the anchors its ends may show, relative
 /// to the best model.
 pub fn rhythm_likelihood(cause: &Cause, models: &[rhythm::Model]) -> f64 {
@@ -140,7 +144,9 @@ pub fn rhythm_likelihood(cause: &Cause, models: &[rhythm::Model]) -> f64 {
         return 1.0;
     }
     let of = |anchor: Anchor| {
-        models.iter().find(|m| m.anchor == anchor).map(|m| (m.log_evidence - best).exp())
+        let model = models.iter().find(|m| m.anchor == anchor)?;
+        let behind = best - model.log_evidence;
+        Some(if behind < TIE { 1.0 } else { (-behind).exp() })
     };
     let open = of(Anchor::Open).unwrap_or(0.0);
     let random = of(Anchor::Random).unwrap_or(0.0);
