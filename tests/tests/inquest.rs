@@ -1,5 +1,5 @@
-//! The inquest on small evidence made for one question each: what ties a fact to a connection, and what
-//! must not be concluded.
+//! The inquest on small evidence made for one question each: what ties a fact to a connection, and
+//! what must not be concluded.
 
 use hopclock_tests::command::{Ran, run};
 use hopclock_tests::schema::validate;

@@ -132,8 +132,8 @@ fn weigh_one(law: &Law, case: Case<'_>, index: usize, cause: &Cause) -> Weighed 
     Weighed { cause: index, prior, factors, clocks, probability: 0.0 }
 }
 
-/// Models closer than this (natural logarithm) fit the times equally well: what still parts them is how
-/// likely each held the number itself to be, and that is weighed as the number.
+/// Models closer than this (natural logarithm) fit the times equally well: what still parts them is
+/// how likely each held the number itself to be, and that is weighed as the number.
 const TIE: f64 = 2.0;
 
 /// The rhythm's probability under a cause: a mixture over the anchors its ends may show, relative
