@@ -333,7 +333,8 @@ impl Life {
             own_df: (u64::from(own.packets) >= self.resets(side)
                 && !own.known.has(Known::MIXED_DF))
             .then_some(own.known.has(Known::DF)),
-            own_id: (own.id_steps >= 2 && own.id_small * 10 >= own.id_steps * 9)
+            own_id: (own.id_steps >= 2
+                && u32::from(own.id_small) * 10 >= u32::from(own.id_steps) * 9)
                 .then_some(own.ip_id),
             victim_syn: victim.syn > 0,
             victim_packets: u64::from(victim.packets),

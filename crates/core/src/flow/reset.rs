@@ -135,7 +135,7 @@ impl RstSeen {
         match (first, last, self.round_trip()) {
             // Sooner than a round trip after the last: then it answers the first.
             (Some(first), Some(last), Some(trip))
-                if self.delay(&last).ns() * 10 < trip.ns() * 8 =>
+                if self.delay(&last).ns().saturating_mul(10) < trip.ns() * 8 =>
             {
                 Some(first)
             }

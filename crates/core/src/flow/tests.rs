@@ -278,6 +278,18 @@ fn one_direction_alone_is_open_not_silent() {
 
 // ── resets ───────────────────────────────────────────────────
 
+#[test]
+fn a_counter_of_identifications_is_known_after_many_packets() {
+    let mut tale = opened();
+    for _ in 0..7000 {
+        tale = tale.data(Side::Server);
+    }
+    let mut segment = tale.segment(Side::Server, Flags::RST | Flags::ACK, 0);
+    segment.ip_id = Some(50_000);
+    let flow = tale.push(&segment).one();
+    assert!(format!("{flow:?}").contains("IP identification 50000 after 7002"), "{flow:?}");
+}
+
 fn idle() -> Tale {
     opened().data(Side::Client).wait(20 * MS).ack(Side::Server).wait(400 * SECOND)
 }
