@@ -72,15 +72,85 @@ pub struct Notes {
     pub claims: Vec<Claim>,
 }
 
-/// Claims: id, and words that must all stand in the line.
-const CLAIMS: [(&str, &[&str]); 6] = [
-    ("counter-not-refreshed", &["not", "refresh"]),
-    ("invalid-let-through", &["invalid"]),
-    ("loose", &["loose"]),
-    ("raise-timeout", &["86400"]),
-    ("ping", &["ping"]),
-    ("no-middlebox-by-ttl", &["ttl", "no", "middlebox"]),
+/// Words of which one must stand beside a word that means something else elsewhere: an invalid
+/// token and a cache nobody refreshes are no business of a tracker's.
+const TRACKED: [&str; 7] = ["conntrack", "entry", "entries", "counter", "flow", "packet", "nf"];
+
+/// A test of a line for a claim.
+type Says = fn(&Words) -> bool;
+
+/// Claims: id, and whether a line makes it.
+const CLAIMS: [(&str, Says); 6] = [
+    ("counter-not-refreshed", |line| {
+        line.any(&["not", "nothing", "never", "cannot", "isn t", "doesn t"])
+            && line.any(&["refresh"])
+            && line.any(&TRACKED)
+    }),
+    ("invalid-let-through", |line| line.any(&["invalid"]) && line.any(&TRACKED)),
+    ("loose", |line| {
+        line.any(&["loose"])
+            && (line.any(&TRACKED)
+                || line.any(&["tcp loose", "loose 0", "loose 1", "loose is 0", "loose is 1"])
+                || line.set("loose"))
+    }),
+    ("raise-timeout", |line| line.any(&["86400"])),
+    ("ping", |line| line.any(&["ping"])),
+    ("no-middlebox-by-ttl", |line| {
+        line.any(&["ttl"]) && line.any(&["no"]) && line.any(&["middlebox"])
+    }),
 ];
+
+/// A line cut into words: runs of letters and runs of digits, in small letters. `keepAliveTimeout`
+/// and `keep_alive_timeout` are three words each.
+struct Words {
+    words: Vec<String>,
+    lower: String,
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut words = Vec::new();
+        let mut word = String::new();
+        let mut before = ' ';
+        for c in text.chars() {
+            let hump = before.is_lowercase() && c.is_uppercase();
+            if hump || before.is_alphabetic() != c.is_alphabetic() || !c.is_alphanumeric() {
+                words.push(std::mem::take(&mut word));
+            }
+            if c.is_alphanumeric() {
+                word.extend(c.to_lowercase());
+            }
+            before = c;
+        }
+        words.push(word);
+        words.retain(|w| !w.is_empty());
+        Self { words, lower: text.to_lowercase() }
+    }
+
+    /// Whether one of the phrases stands here, its words in a row.
+    fn any(&self, phrases: &[&str]) -> bool {
+        phrases.iter().any(|phrase| {
+            let parts: Vec<&str> = phrase.split(' ').collect();
+            self.words
+                .windows(parts.len())
+                .any(|row| row.iter().zip(&parts).all(|(word, part)| is_form(word, part)))
+        })
+    }
+
+    /// Whether the word is followed by an equals sign, or stands in quotes.
+    fn set(&self, word: &str) -> bool {
+        self.lower.split(word).skip(1).any(|rest| rest.trim_start().starts_with('='))
+            || ['`', '"', '\''].iter().any(|q| self.lower.contains(&format!("{q}{word}{q}")))
+    }
+}
+
+/// The word, or its plural, past or participle. Of a word of three letters only itself: `NATS` is
+/// no NAT.
+fn is_form(word: &str, of: &str) -> bool {
+    word.strip_prefix(of).is_some_and(|rest| {
+        rest.is_empty() || of.len() > 3 && matches!(rest, "s" | "es" | "ed" | "ing")
+    })
+}
 
 /// Reads a whole note.
 pub fn read(text: &str) -> Notes {
@@ -95,9 +165,9 @@ pub fn read(text: &str) -> Notes {
             continue;
         }
         notes.documented.extend(documented(number, line));
-        let lower = line.to_lowercase();
-        for (id, words) in CLAIMS {
-            if words.iter().all(|w| lower.contains(w)) {
+        let words = Words::of(line);
+        for (id, says) in CLAIMS {
+            if says(&words) {
                 notes.claims.push(Claim { line: number, id, text: line.to_owned() });
             }
         }
@@ -113,19 +183,17 @@ fn incident(number: u64, line: &str) -> Option<Incident> {
 
 /// A line may state several timers: "idle timeout 350 s, maximum age: not documented".
 fn documented(number: u64, line: &str) -> Vec<Documented> {
-    let holder = holder(&line.to_lowercase());
+    let holder = holder(&Words::of(line));
     if holder == Holder::Unknown {
         return Vec::new(); // nobody's timer: a log line that happens to name one
     }
     line.split([',', ';'])
         .filter_map(|part| {
-            let lower = part.to_lowercase();
-            let anchor = anchor(&lower)?;
-            let seconds = duration_s(&lower);
-            let silent = ["not documented", "none documented", "undocumented", "no documented"]
-                .iter()
-                .any(|w| lower.contains(w))
-                || (lower.contains("no ") && lower.contains("documented"));
+            let words = Words::of(part);
+            let anchor = anchor(&words)?;
+            let seconds = duration_s(&words.lower);
+            let silent = words.any(&["not documented", "none documented", "undocumented"])
+                || (words.any(&["no"]) && words.any(&["documented"]));
             if seconds.is_none() && !silent {
                 return None;
             }
@@ -135,31 +203,43 @@ fn documented(number: u64, line: &str) -> Vec<Documented> {
         .collect()
 }
 
-fn holder(lower: &str) -> Holder {
-    let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
-    if has(&["balancer", "proxy", "gateway", " lb", "nlb", "alb", "ingress"]) {
+fn holder(line: &Words) -> Holder {
+    if line.any(&PROXIES) {
         Holder::Proxy
-    } else if has(&["nat", "firewall", "egress", "conntrack"]) {
+    } else if line.any(&["nat", "snat", "dnat", "cgnat", "firewall", "egress", "conntrack"]) {
         Holder::Middlebox
-    } else if has(&["server", "upstream"]) {
+    } else if line.any(&["server", "webserver", "upstream"]) {
         Holder::Server
-    } else if has(&["client", "pool"]) {
+    } else if line.any(&["client", "pool"]) {
         Holder::Client
     } else {
         Holder::Unknown
     }
 }
 
+const PROXIES: [&str; 11] = [
+    "balancer",
+    "loadbalancer",
+    "proxy",
+    "proxies",
+    "haproxy",
+    "gateway",
+    "lb",
+    "elb",
+    "nlb",
+    "alb",
+    "ingress",
+];
+
 /// What a timer of this name counts from.
-fn anchor(lower: &str) -> Option<Anchor> {
-    let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
-    if has(&["maximum age", "max age", "max-age", "lifetime", "maximum duration", "maximum life"]) {
+fn anchor(line: &Words) -> Option<Anchor> {
+    if line.any(&["maximum age", "max age", "lifetime", "maximum duration", "maximum life"]) {
         Some(Anchor::Open)
-    } else if has(&["keepalive time", "keepalive_time", "keepalive interval", "tcp keepalive"]) {
+    } else if line.any(&["keepalive time", "keepalive interval", "tcp keepalive"]) {
         Some(Anchor::Probe)
-    } else if has(&["keep-alive", "keepalive"]) {
+    } else if line.any(&["keep alive", "keepalive"]) {
         Some(Anchor::IdleApp)
-    } else if has(&["idle"]) {
+    } else if line.any(&["idle", "idling"]) {
         Some(Anchor::Idle)
     } else {
         None
@@ -223,6 +303,43 @@ mod tests {
             read("The idle connection was looked at.\nWe waited a week.\n"),
             Notes::default()
         );
+    }
+
+    #[test]
+    fn a_word_within_a_word_says_nothing() {
+        let holder = |line: &str| read(line).documented.first().map(|d| d.holder);
+        assert_eq!(holder("server terminates idle connections after 60 s"), Some(Holder::Server));
+        assert_eq!(holder("NATS server: idle timeout 60 s"), Some(Holder::Server));
+        assert_eq!(holder("the NAT64 box: idle timeout 350 s"), Some(Holder::Middlebox));
+        assert_eq!(holder("LoadBalancer idleTimeout 350s"), Some(Holder::Proxy));
+        assert_eq!(holder("an alternative: idle timeout 60 s"), None);
+    }
+
+    #[test]
+    fn a_keepalive_timeout_is_no_keepalive_time() {
+        let anchor = |line: &str| read(line).documented.first().map(|d| d.anchor);
+        assert_eq!(anchor("server: keepalive_timeout 75 s"), Some(Anchor::IdleApp));
+        assert_eq!(anchor("client: keepalive_time 7200 s"), Some(Anchor::Probe));
+    }
+
+    #[test]
+    fn a_claim_needs_its_words_and_its_subject() {
+        let claims = |line: &str| read(line).claims.iter().map(|c| c.id).collect::<Vec<_>>();
+        for line in [
+            "we saw it dropping at noon",
+            "the token cache is not refreshed",
+            "the token was invalid",
+            "a loose cable was found",
+            "order 186400 was lost",
+        ] {
+            assert_eq!(claims(line), [""; 0], "{line}");
+        }
+        assert_eq!(claims("send pings every 30 s"), ["ping"]);
+        assert_eq!(claims("the counter is not being refreshed"), ["counter-not-refreshed"]);
+        assert_eq!(claims("the flow became INVALID"), ["invalid-let-through"]);
+        for line in ["loose = 1", "nf_conntrack_tcp_loose", "loose 1", "we set `loose`"] {
+            assert_eq!(claims(line), ["loose"], "{line}");
+        }
     }
 
     #[test]
