@@ -4,8 +4,15 @@ use super::manifest::{self, Manifest};
 use super::unreadable;
 use hopclock_core::report::Input;
 use hopclock_core::terms::Role;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+/// What a folder's own word on its files is called.
+const MANIFEST: &str = "evidence.toml";
+
+/// By folder; a folder sorts before what lies in it.
+type Manifests = BTreeMap<PathBuf, Manifest>;
 
 /// Deeper than this is no evidence folder but a disk.
 const DEPTH_MAX: usize = 8;
@@ -51,23 +58,62 @@ pub fn files(path: &Path, keep_prefix: bool) -> Result<Found, String> {
     let mut paths = Vec::new();
     walk(path, 0, &mut paths, &mut found.notes);
     paths.sort();
-    let manifest = read_manifest(path, &mut found.notes);
-    for entry in &manifest.files {
-        if !path.join(&entry.path).exists() {
-            let why = format!("evidence.toml names {:?}, which is not in the folder", entry.path);
-            found.notes.push(unreadable(&entry.path, &why));
+    let manifests = manifests(path, &paths, &mut found.notes);
+    // Read above, or told above why not.
+    paths.retain(|p| p.file_name() != Some(MANIFEST.as_ref()));
+    for (folder, manifest) in &manifests {
+        for entry in &manifest.files {
+            check(path, &folder.join(&entry.path), &paths, &mut found.notes);
         }
     }
-    // Read above, or told above why not.
-    paths.retain(|p| *p != path.join("evidence.toml"));
+    let root = own_name(path);
     for file in paths {
         let relative = file.strip_prefix(path).unwrap_or(&file);
         let own = relative.display().to_string();
-        let said = said_of(relative, &own, &manifest);
+        let said = said_of(&root.join(relative), &own, &file, &manifests);
         let name = if keep_prefix { file.display().to_string() } else { own };
         found.files.push(FileToRead { path: file, name, said });
     }
     Ok(found)
+}
+
+/// The named folder's own name, which says as much as a folder's in it; empty where there is none.
+fn own_name(path: &Path) -> PathBuf {
+    let named = |p: &Path| p.file_name().map(PathBuf::from);
+    named(path).or_else(|| named(&fs::canonicalize(path).ok()?)).unwrap_or_default()
+}
+
+/// Every folder's own `evidence.toml`, outer folders first.
+fn manifests(root: &Path, files: &[PathBuf], notes: &mut Vec<Input>) -> Manifests {
+    let mut folders: BTreeSet<&Path> = files.iter().filter_map(|f| f.parent()).collect();
+    folders.insert(root);
+    folders.into_iter().map(|f| (f.to_owned(), read_manifest(root, f, notes))).collect()
+}
+
+/// A file that is named must be one that is read.
+fn check(root: &Path, named: &Path, files: &[PathBuf], notes: &mut Vec<Input>) {
+    let plain = clean(named);
+    if files.iter().any(|f| clean(f) == plain) {
+        return;
+    }
+    let name = plain.strip_prefix(clean(root)).unwrap_or(&plain).display().to_string();
+    let what = if named.exists() { "none of the files read" } else { "not in the folder" };
+    notes.push(unreadable(&name, &format!("evidence.toml names {name:?}, which is {what}")));
+}
+
+/// A path without its `.` and with `a/..` taken out, by its words alone.
+fn clean(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 fn walk(folder: &Path, depth: usize, into: &mut Vec<PathBuf>, notes: &mut Vec<Input>) {
@@ -109,25 +155,33 @@ fn skipped(path: &Path, why: &str, notes: &mut Vec<Input>) {
     notes.push(unreadable(&name, &format!("{name}: {why}, and is not read")));
 }
 
-fn read_manifest(folder: &Path, notes: &mut Vec<Input>) -> Manifest {
-    let path = folder.join("evidence.toml");
-    let Ok(text) = fs::read_to_string(&path) else { return Manifest::default() };
+fn read_manifest(root: &Path, folder: &Path, notes: &mut Vec<Input>) -> Manifest {
+    let path = folder.join(MANIFEST);
+    let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Manifest::default(),
+        Err(e) => {
+            notes.push(unreadable(&name, &format!("{name} is not used: {}", plain(&e))));
+            return Manifest::default();
+        }
+    };
     match manifest::parse(&text) {
         Ok(manifest) => manifest,
         Err(why) => {
             let begins = manifest::SCHEMA;
-            let why =
-                format!("evidence.toml is not used: {why}; it begins with schema = \"{begins}\"");
-            notes.push(unreadable("evidence.toml", &why));
+            let why = format!("{name} is not used: {why}; it begins with schema = \"{begins}\"");
+            notes.push(unreadable(&name, &why));
             Manifest::default()
         }
     }
 }
 
-/// What the folder's name says, and over it what `evidence.toml` says.
-fn said_of(relative: &Path, own: &str, manifest: &Manifest) -> manifest::Entry {
+/// What the folders' names say, and over it what each `evidence.toml` says, the nearest last.
+/// `named` is the path from the named folder's own name on.
+fn said_of(named: &Path, own: &str, file: &Path, manifests: &Manifests) -> manifest::Entry {
     let mut said = manifest::Entry { path: own.to_owned(), ..manifest::Entry::default() };
-    let parts = relative.parent().into_iter().flat_map(Path::components);
+    let parts = named.parent().into_iter().flat_map(Path::components);
     for part in parts.map(|c| c.as_os_str().to_string_lossy().into_owned()) {
         match part.as_str() {
             "client" => said.role = Some(Role::Client),
@@ -140,8 +194,16 @@ fn said_of(relative: &Path, own: &str, manifest: &Manifest) -> manifest::Entry {
                 }
             }
         }
+        // A folder of an end within a hop's is not the hop's.
+        if matches!(part.as_str(), "client" | "server") {
+            said.host = None;
+        }
     }
-    if let Some(entry) = manifest.files.iter().find(|e| e.path == own) {
+    let file = clean(file);
+    let entries = manifests.iter().flat_map(|(folder, manifest)| {
+        manifest.files.iter().find(|e| clean(&folder.join(&e.path)) == file)
+    });
+    for entry in entries {
         said.host = entry.host.clone().or(said.host);
         said.role = entry.role.or(said.role);
         said.taken_at = entry.taken_at.or(said.taken_at);
@@ -163,5 +225,85 @@ pub fn plain(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
         ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with these files, of this test alone.
+    fn made(test: &str, files: &[(&str, &str)]) -> PathBuf {
+        let root =
+            std::env::temp_dir().join(format!("hopclock-folder-{}-{test}", std::process::id()));
+        for (name, text) in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn manifest(path: &str, host: &str) -> String {
+        format!(
+            "schema = \"hopclock.evidence/1\"\n[[file]]\npath = {path:?}\nhost = {host:?}\n\
+             role = \"hop\"\n"
+        )
+    }
+
+    /// Name, role and host of a file.
+    type Said = (String, Option<Role>, Option<String>);
+
+    /// What is said of each file, and how many notes there are.
+    fn said(path: &Path) -> (Vec<Said>, usize) {
+        let found = files(path, false).unwrap();
+        let files = found.files.into_iter().map(|f| (f.name, f.said.role, f.said.host)).collect();
+        (files, found.notes.len())
+    }
+
+    #[test]
+    fn a_path_in_evidence_toml_may_begin_with_a_dot() {
+        let text = manifest("./sub/../s.txt", "egress-1");
+        let root = made("dot", &[("s.txt", "x"), ("sub/t.txt", "x"), (MANIFEST, &text)]);
+        let (files, notes) = said(&root);
+        fs::remove_dir_all(&root).unwrap();
+        let expected = ("s.txt".to_owned(), Some(Role::Hop), Some("egress-1".to_owned()));
+        assert_eq!((files.first(), notes), (Some(&expected), 0));
+    }
+
+    #[test]
+    fn the_nearest_evidence_toml_has_the_last_word() {
+        let (outer, inner) = (manifest("sub/s.txt", "outer"), manifest("s.txt", "inner"));
+        let files = [("sub/s.txt", "x"), ("sub/evidence.toml", &*inner), (MANIFEST, &*outer)];
+        let root = made("nearest", &files);
+        let told = said(&root);
+        fs::remove_dir_all(&root).unwrap();
+        let expected = ("sub/s.txt".to_owned(), Some(Role::Hop), Some("inner".to_owned()));
+        assert_eq!(told, (vec![expected], 0));
+    }
+
+    #[test]
+    fn a_name_that_is_no_file_read_is_told() {
+        let text = manifest("sub", "egress-1") + "[[file]]\npath = \"gone.txt\"\n";
+        let root = made("gone", &[("sub/s.txt", "x"), (MANIFEST, &text)]);
+        let found = files(&root, false).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        let notes: Vec<&str> = found.notes.iter().flat_map(|n| &n.notes).map(|n| &**n).collect();
+        let expected = [
+            "evidence.toml names \"sub\", which is none of the files read",
+            "evidence.toml names \"gone.txt\", which is not in the folder",
+        ];
+        assert_eq!(notes, expected);
+    }
+
+    #[test]
+    fn the_named_folders_own_name_counts() {
+        let root = made("own", &[("hop-egress/c.txt", "x"), ("client/a.log", "x")]);
+        let hop = said(&root.join("hop-egress"));
+        let client = said(&root.join("client/."));
+        fs::remove_dir_all(&root).unwrap();
+        let expected = ("c.txt".to_owned(), Some(Role::Hop), Some("egress".to_owned()));
+        assert_eq!(hop.0, [expected]);
+        assert_eq!(client.0, [("a.log".to_owned(), Some(Role::Client), None)]);
     }
 }
