@@ -22,7 +22,7 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
             );
         }
         missing
-            .push("payload is not read: what encrypted or application data said was not looked at");
+            .push("payload is not read, but for a few closing words in clear: what the application said was not looked at");
     }
     let hop_settings = from(Role::Hop).any(|s| matches!(s.content, Content::Sysctl(_)));
     if !hop_settings {

@@ -5,6 +5,7 @@ use super::super::subject::{FlowPart, Subject};
 use crate::flow::{How, Traffic};
 use crate::terms::{Consistency, ResetKind, Side};
 use crate::time::Gap;
+use crate::wire::Words;
 use std::collections::BTreeMap;
 
 /// Everything the captures say.
@@ -18,6 +19,7 @@ pub(super) fn observe(subject: &Subject<'_>) -> Vec<Evidence> {
     found.extend(direction(&ended));
     found.extend(probes(&ended));
     found.extend(opens(&subject.flows));
+    found.extend(in_clear(&ended));
     found
 }
 
@@ -254,6 +256,51 @@ fn probes(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(Evidence::table("probes", value, says, vec![cite]).on(host(&flows)))
 }
 
+/// What an end said in clear of why: the value of the table's kind `said`.
+///
+/// Codes: RFC 9113 §7 (11 is ENHANCE_YOUR_CALM), RFC 6455 §7.4.1 (1001) and the IANA registry of close
+/// codes (1012, service restart), RFC 9110 §15 (408, 504). Texts are those of gRPC's own GOAWAYs.
+fn named(words: &Words) -> Option<&'static str> {
+    const ENHANCE_YOUR_CALM: u32 = 11;
+    match words {
+        Words::Http2GoAway { code, text } => Some(match text.to_ascii_lowercase().as_str() {
+            t if *code == ENHANCE_YOUR_CALM || t.contains("too_many_pings") => "too-many-pings",
+            t if t.contains("max_age") => "max-age-said",
+            t if t.contains("idle") => "idle-timeout-said",
+            _ => "goaway",
+        }),
+        Words::WebSocketClose { code: Some(1001) } => Some("going-away"),
+        Words::WebSocketClose { code: Some(1012) } => Some("restart"),
+        Words::Http1 { status: Some(408 | 504), .. } => Some("request-timeout-said"),
+        Words::WebSocketClose { .. } | Words::Http1 { .. } | Words::TlsAlert { .. } => None,
+    }
+}
+
+fn in_clear(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let last = |f: &FlowPart<'_>| {
+        let mut latest_first = f.flow.last_words.said.iter().rev();
+        latest_first.find_map(|s| named(&s.words))
+    };
+    let (value, flows) = majority(ended, last)?;
+    let first = flows.first()?;
+    let said = first.flow.last_words.said.iter().rev().find(|s| named(&s.words).is_some())?;
+    let what = match &said.words {
+        Words::Http2GoAway { code, text } => {
+            format!("HTTP/2 GOAWAY, code {code}, \u{201c}{text}\u{201d}")
+        }
+        Words::WebSocketClose { code } => {
+            format!("WebSocket close, code {}", code.map_or("none".to_owned(), |c| c.to_string()))
+        }
+        Words::Http1 { status, .. } => {
+            format!("HTTP status {}", status.map_or("none".to_owned(), |s| s.to_string()))
+        }
+        Words::TlsAlert { .. } => return None,
+    };
+    let says = format!("{} said in clear: {what}{}", side(said.by), times(flows.len()));
+    let cite = Cite::packets(&first.source.file, [said.mark.packet]);
+    Some(Evidence::table("said", value, says, vec![cite]).on(host(&flows)))
+}
+
 fn opens(flows: &[FlowPart<'_>]) -> Option<Evidence> {
     let failed: Vec<&FlowPart<'_>> = flows
         .iter()
@@ -275,4 +322,25 @@ fn opens(flows: &[FlowPart<'_>]) -> Option<Evidence> {
         })
         .collect();
     Some(Evidence::table("opens", value, says, cites).on(host(&flows)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_in_clear_name_what_the_table_knows() {
+        let goaway = |code, text: &str| Words::Http2GoAway { code, text: text.to_owned() };
+        let cases = [
+            (goaway(11, "too_many_pings"), Some("too-many-pings")),
+            (goaway(0, "max_age"), Some("max-age-said")),
+            (goaway(0, ""), Some("goaway")),
+            (Words::WebSocketClose { code: Some(1001) }, Some("going-away")),
+            (Words::WebSocketClose { code: Some(1000) }, None),
+            (Words::TlsAlert { level: None, description: None }, None),
+        ];
+        for (words, value) in cases {
+            assert_eq!(named(&words), value, "{words:?}");
+        }
+    }
 }
