@@ -258,8 +258,9 @@ fn probes(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
 
 /// What an end said in clear of why: the value of the table's kind `said`.
 ///
-/// Codes: RFC 9113 §7 (11 is ENHANCE_YOUR_CALM), RFC 6455 §7.4.1 (1001) and the IANA registry of close
-/// codes (1012, service restart), RFC 9110 §15 (408, 504). Texts are those of gRPC's own GOAWAYs.
+/// Codes: RFC 9113 §7 (11 is ENHANCE_YOUR_CALM), RFC 6455 §7.4.1 (1001) and the IANA registry of
+/// close codes (1012, service restart), RFC 9110 §15 (408, 504). Texts are those of gRPC's own
+/// GOAWAYs.
 fn named(words: &Words) -> Option<&'static str> {
     const ENHANCE_YOUR_CALM: u32 = 11;
     match words {
