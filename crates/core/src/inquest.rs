@@ -22,7 +22,6 @@ pub mod table;
 pub mod weigh;
 
 use crate::terms::Outcome;
-use crate::time::Moment;
 use advice::Advice;
 use evidence::Weighs;
 use facts::Facts;
@@ -96,7 +95,7 @@ impl Court {
             measured: subject.measured.clone(),
             phase_breaks: subject.rhythm.as_ref().map_or(0, |r| r.breaks.len()),
             rhythm: subject.rhythm.clone(),
-            ends: times(subject),
+            ends: subject.end_moments(),
             endings: ends(subject),
             gathered,
             contradictions: Vec::new(),
@@ -104,7 +103,7 @@ impl Court {
             next: Vec::new(),
             letter: None,
         };
-        finding.contradictions = contradictions::find(&finding, &self.law);
+        finding.contradictions = contradictions::find(&finding);
         finding.fixes = self.advice.fixes(&self.law, &finding);
         finding.next = self.advice.next(&self.law, &finding);
         finding.letter = letter::write(&finding, &self.law);
@@ -125,19 +124,6 @@ fn outcome(law: &Law, weighed: &[Weighed]) -> Outcome {
     } else {
         Outcome::CannotSay
     }
-}
-
-/// When the connections ended: by the log where there is one, else by the captures.
-fn times(subject: &Subject<'_>) -> Vec<(Moment, Option<u64>)> {
-    let mut ends: Vec<(Moment, Option<u64>)> = match &subject.log {
-        Some(log) => log.ended().map(|(_, e)| (e.at, Some(e.line))).collect(),
-        None => {
-            let marks = subject.flows.iter().filter(|f| f.ended());
-            marks.filter_map(|f| Some((f.flow.last_words.end?.at, None))).collect()
-        }
-    };
-    ends.sort_by_key(|(at, _)| *at);
-    ends
 }
 
 fn ends(subject: &Subject<'_>) -> Vec<End> {

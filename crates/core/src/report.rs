@@ -71,6 +71,8 @@ pub struct FindingEntry {
     pub verdict: Option<Verdict>,
     /// Every cause on the list, the most probable first.
     pub hypotheses: Vec<Hypothesis>,
+    /// How many of them hold 0.80 together, at most five.
+    pub short_list: usize,
     /// Configured or documented timers that cannot have done it.
     pub red_herrings: Vec<RedHerringEntry>,
     /// What does not fit together.
@@ -250,6 +252,7 @@ fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {
         outcome: finding.outcome,
         verdict: (finding.outcome != Outcome::CannotSay).then(|| verdict(law, finding)).flatten(),
         hypotheses: finding.weighed.iter().filter_map(|w| hypothesis(law, finding, w)).collect(),
+        short_list: finding.short_list(law).len(),
         red_herrings: finding
             .red_herrings()
             .into_iter()
@@ -355,14 +358,7 @@ fn hypothesis(law: &Law, finding: &Finding, weighed: &Weighed) -> Option<Hypothe
             against.push(evidence.id.clone());
         }
     }
-    let clock = finding.best_clock(weighed).map(|(_, seen)| {
-        let (id, product) = match &seen.clock {
-            Some(c) => (c.id.clone(), c.product.clone()),
-            None => (seen.setting.replace(' ', "-"), seen.keeper.clone()),
-        };
-        let (setting, seconds, anchor) = (seen.setting.clone(), seen.seconds, seen.anchor);
-        named(law, NamedClock { id, product, setting, seconds, anchor })
-    });
+    let clock = finding.best_clock(weighed).map(|(_, seen)| named(law, NamedClock::of(seen)));
     // A clock that was seen and fits speaks for its cause, one that was seen and does not, against
     // it.
     for share in &weighed.clocks {

@@ -58,7 +58,7 @@ fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result
             answer_line(page, out, "Named", &says)?;
         }
         (Outcome::Narrowed, ..) => {
-            let n = short_list(finding).len();
+            let n = finding.short_list;
             let says = match n {
                 1 => "one cause leads, not by enough to be named:".to_owned(),
                 _ => format!(
@@ -92,24 +92,10 @@ fn answer_line(page: Page, out: &mut dyn Write, word: &str, says: &str) -> io::R
     page.wrap(out, (&first, word.len() + 4), 4, says)
 }
 
-/// The shortest list that holds 0.80, at most five.
-fn short_list(finding: &FindingEntry) -> Vec<&Hypothesis> {
-    let mut held = 0.0;
-    let mut list = Vec::new();
-    for hypothesis in finding.hypotheses.iter().take(5) {
-        list.push(hypothesis);
-        held += hypothesis.probability;
-        if held >= 0.8 {
-            break;
-        }
-    }
-    list
-}
-
 fn list(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let listed = short_list(finding);
+    let listed = finding.hypotheses.iter().take(finding.short_list);
     let mut held = 0.0;
-    for hypothesis in &listed {
+    for hypothesis in listed {
         held += hypothesis.probability;
         let percent = format!("{:3.0} %", 100.0 * hypothesis.probability);
         let first = format!("  {}  ", page.label(Label::Number, &percent));

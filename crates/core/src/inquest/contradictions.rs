@@ -6,7 +6,6 @@ use super::clocks_seen::{Reading, SeenClock};
 use super::evidence::{Evidence, Weighs};
 use super::finding::Finding;
 use super::numbers::number;
-use super::weigh::Law;
 use crate::terms::Role;
 
 /// What does not fit together.
@@ -20,7 +19,7 @@ pub struct Contradiction {
 
 type Rule = fn(&View<'_>) -> Option<Contradiction>;
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     words_against_wire,
     what_remains,
     read_elsewhere,
@@ -31,6 +30,7 @@ const RULES: [Rule; 10] = [
     same_ttl_proves_nothing,
     silence_of_documents,
     drift_proves_nothing,
+    impossible_remainder,
 ];
 
 struct View<'a> {
@@ -38,11 +38,9 @@ struct View<'a> {
 }
 
 /// Every rule that applies.
-pub fn find(finding: &Finding, _law: &Law) -> Vec<Contradiction> {
+pub fn find(finding: &Finding) -> Vec<Contradiction> {
     let view = View { finding };
-    let mut found: Vec<Contradiction> = RULES.iter().filter_map(|rule| rule(&view)).collect();
-    found.extend(impossible_remainder(&view));
-    found
+    RULES.iter().filter_map(|rule| rule(&view)).collect()
 }
 
 impl View<'_> {

@@ -1,7 +1,7 @@
 //! A finding: one subject, its evidence weighed, and what is said of it.
 
 use super::advice::{Fix, Step};
-use super::causes::{Family, Measures};
+use super::causes::Measures;
 use super::clocks_seen::{Reading, SeenClock};
 use super::contradictions::Contradiction;
 use super::evidence::{Evidence, Weighs};
@@ -11,6 +11,7 @@ use super::weigh::{ClockShare, Law, Sensitivity, Weighed};
 use crate::flow::How;
 use crate::rhythm;
 use crate::terms::{Anchor, DetectedBy, EndedBy, Outcome, Role, Side};
+use crate::time::Moment;
 
 /// One end of a connection, for the report.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,18 @@ pub struct NamedClock {
     pub seconds: f64,
     /// What it counts from.
     pub anchor: Anchor,
+}
+
+impl NamedClock {
+    /// A clock somebody read: by its catalogue row, or as its note calls it.
+    pub fn of(seen: &SeenClock) -> NamedClock {
+        let (id, product) = match &seen.clock {
+            Some(clock) => (clock.id.clone(), clock.product.clone()),
+            None => (seen.setting.replace(' ', "-"), seen.keeper.clone()),
+        };
+        let (setting, seconds, anchor) = (seen.setting.clone(), seen.seconds, seen.anchor);
+        NamedClock { id, product, setting, seconds, anchor }
+    }
 }
 
 /// A configured or documented timer that cannot have done it.
@@ -85,8 +98,8 @@ pub struct Finding {
     pub rhythm: Option<rhythm::Reading>,
     /// Jumps of phase in it.
     pub phase_breaks: usize,
-    /// When they ended, in order, each with the line of the log where there is one.
-    pub ends: Vec<(crate::time::Moment, Option<u64>)>,
+    /// When they ended, in order.
+    pub ends: Vec<Moment>,
     /// Ends seen in captures.
     pub endings: Vec<End>,
     /// What does not fit together.
@@ -120,11 +133,6 @@ impl Finding {
             }
         }
         list
-    }
-
-    /// The leading cause's family.
-    pub fn family(&self, law: &Law) -> Option<Family> {
-        law.causes.all().get(self.weighed.first()?.cause).map(|c| c.family)
     }
 
     /// Who decided, when the causes agree on it by seven parts in ten.
@@ -189,12 +197,7 @@ impl Finding {
         if share.posterior < 0.5 || !(seen.reading == Reading::Direct || box_seen) {
             return None;
         }
-        let (id, product) = match &seen.clock {
-            Some(clock) => (clock.id.clone(), clock.product.clone()),
-            None => (seen.setting.replace(' ', "-"), seen.keeper.clone()),
-        };
-        let (setting, seconds, anchor) = (seen.setting.clone(), seen.seconds, seen.anchor);
-        Some(NamedClock { id, product, setting, seconds, anchor })
+        Some(NamedClock::of(seen))
     }
 
     /// The clock among those seen that fits a cause best.

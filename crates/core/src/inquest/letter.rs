@@ -50,7 +50,7 @@ fn opening(finding: &Finding) -> String {
 
 fn times(finding: &Finding) -> String {
     let latest = finding.ends.iter().rev().take(3).rev();
-    let lines: Vec<String> = latest.map(|(at, _)| format!("  {}", utc(*at))).collect();
+    let lines: Vec<String> = latest.map(|at| format!("  {}", utc(*at))).collect();
     format!("The latest ends by our clocks, in UTC:\n{}", lines.join("\n"))
 }
 

@@ -127,6 +127,18 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// When its connections ended, in order: by the log, or else by the captures.
+    pub fn end_moments(&self) -> Vec<Moment> {
+        let log = self.log.iter().flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>());
+        let mut moments: Vec<Moment> = log.collect();
+        if moments.is_empty() {
+            let ended = self.flows.iter().filter(|f| f.ended());
+            moments.extend(ended.filter_map(|f| f.flow.last_words.end.map(|m| m.at)));
+        }
+        moments.sort_unstable();
+        moments
+    }
+
     /// The names of its parts, for finding the same subject in other evidence.
     pub fn names(&self) -> Vec<String> {
         let log = self.log.map(|l| {

@@ -5,7 +5,7 @@ use super::super::facts::Facts;
 use super::super::subject::{LogPart, Subject, middle};
 use super::packets::busy_or_idle;
 use crate::log::{Act, Event};
-use crate::time::{Gap, Moment};
+use crate::time::Gap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that tell in which way an end reached the program: value of `last-words`, and the
@@ -185,7 +185,7 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
             further.map(|e| e.line).chain([end.line]).collect::<Vec<_>>()
         })
         .collect();
-    let moments = end_moments(subject);
+    let moments = subject.end_moments();
     let near = |e: &Event| {
         // The first end that is not more than two seconds before the line.
         let from = e.at.plus(Gap::from_secs(-2));
@@ -231,18 +231,6 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
             Some(Evidence::table("said", word, says, cites))
         })
         .collect()
-}
-
-/// When the subject's connections ended, in order: by the log, or else by the captures.
-fn end_moments(subject: &Subject<'_>) -> Vec<Moment> {
-    let by_log = subject.log.iter().flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>());
-    let mut moments: Vec<Moment> = by_log.collect();
-    if moments.is_empty() {
-        let marks = subject.flows.iter().filter(|f| f.ended());
-        moments.extend(marks.filter_map(|f| f.flow.last_words.end.map(|m| m.at)));
-    }
-    moments.sort_unstable();
-    moments
 }
 
 /// Silence by name counts only in part: many logs never say why.
