@@ -1,7 +1,6 @@
 //! The report for a ticket.
 
-use crate::text::{detected_by, ended_by, place};
-use hopclock_core::inquest::advice::Effect;
+use crate::text::{detected_by, effect, ended_by, place, range};
 use hopclock_core::inquest::evidence::Cite;
 use hopclock_core::report::{FindingEntry, Report};
 use hopclock_core::terms::Outcome;
@@ -92,22 +91,9 @@ fn section<T>(
     Ok(())
 }
 
-const fn effect(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Held => "holds",
-        Effect::MovesPeriod => "only moves the end",
-        Effect::NotHeld => "does not hold",
-        Effect::Untested => "not known",
-    }
-}
-
 fn cite(cite: &Cite) -> String {
     let list = |ranges: &[(u64, u64)]| {
-        let each: Vec<String> = ranges
-            .iter()
-            .take(10)
-            .map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") })
-            .collect();
+        let each: Vec<String> = ranges.iter().take(10).map(|(a, b)| range(*a, *b)).collect();
         each.join(", ")
     };
     if cite.packets.is_empty() {

@@ -4,7 +4,7 @@ mod details;
 mod explain;
 
 use crate::page::{Label, Page};
-use hopclock_core::inquest::advice::Step;
+use hopclock_core::inquest::advice::{Effect, Step};
 use hopclock_core::report::{FindingEntry, Hypothesis, Report};
 use hopclock_core::terms::{Anchor, DetectedBy, EndedBy, Outcome};
 use std::io::{self, Write};
@@ -214,6 +214,21 @@ pub(crate) const fn detected_by(how: DetectedBy) -> &'static str {
         DetectedBy::Keepalive => "keepalive probes that nobody answered",
         DetectedBy::Heartbeat => "a missed heartbeat of the protocol",
     }
+}
+
+/// How a measure fares.
+pub(crate) const fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Held => "holds",
+        Effect::MovesPeriod => "only moves the end",
+        Effect::NotHeld => "does not hold",
+        Effect::Untested => "not known",
+    }
+}
+
+/// A range of lines or packets, both ends included.
+pub(crate) fn range(first: u64, last: u64) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
 /// Where a step is taken: the host's name where it is known.

@@ -1,6 +1,6 @@
 //! Below the first screen: contradictions, measures, hypotheses, evidence, blindness, inputs.
 
-use super::place;
+use super::{effect, place, range};
 use crate::page::{Label, Page};
 use hopclock_core::inquest::advice::Effect;
 use hopclock_core::inquest::evidence::Cite;
@@ -52,12 +52,11 @@ fn contradictions(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io
     Ok(())
 }
 
-fn effect(effect: Effect) -> (&'static str, Label) {
+const fn label(effect: Effect) -> Label {
     match effect {
-        Effect::Held => ("holds", Label::Good),
-        Effect::MovesPeriod => ("only moves the end", Label::Bad),
-        Effect::NotHeld => ("does not hold", Label::Bad),
-        Effect::Untested => ("not known", Label::Aside),
+        Effect::Held => Label::Good,
+        Effect::MovesPeriod | Effect::NotHeld => Label::Bad,
+        Effect::Untested => Label::Aside,
     }
 }
 
@@ -76,8 +75,8 @@ fn fixes(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<
             }
         }
         for (seen, causes) in groups {
-            let (word, label) = effect(seen);
-            let first = format!("    {}: ", page.label(label, word));
+            let word = effect(seen);
+            let first = format!("    {}: ", page.label(label(seen), word));
             page.wrap(out, (&first, word.len() + 6), 6, &causes.join(", "))?;
         }
         page.paragraph(out, 4, &format!("{}.", capital(&fix.why)))?;
@@ -203,10 +202,6 @@ fn cite(cite: &Cite) -> String {
         shown.push(format!("… {}", range(*a, *b)));
     }
     format!("{} {word}{plural} {}", cite.file, shown.join(", "))
-}
-
-fn range(first: u64, last: u64) -> String {
-    if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
 /// What was not looked at.
