@@ -5,7 +5,6 @@ use crate::exit::{Exit, Trouble};
 use crate::intake::{self, Intake};
 use crate::screen;
 use hopclock_core::clocks::Catalogue;
-use hopclock_core::inquest::facts::Content;
 use hopclock_core::log::{Event, Life, LogReading};
 use hopclock_core::rhythm::{self, PhaseBreak, Series, Span};
 use hopclock_core::terms::Anchor;
@@ -49,13 +48,7 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
 }
 
 fn logs(intake: &Intake) -> Vec<&LogReading> {
-    let mut logs = Vec::new();
-    for source in &intake.facts.sources {
-        if let Content::Log(log) = &source.content {
-            logs.push(log);
-        }
-    }
-    logs
+    intake.facts.logs().map(|(_, log)| log).collect()
 }
 
 /// Lives of one kind, from all files.

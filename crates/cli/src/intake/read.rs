@@ -11,6 +11,7 @@ use hopclock_core::inquest::facts::{Content, Source};
 use hopclock_core::log::{Act, LogReader, LogReading, Options};
 use hopclock_core::report::Input;
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 /// A dump or note larger than this is read as far as this and no further.
 const TEXT_MAX: u64 = 256 << 20;
@@ -68,7 +69,7 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
             host: header.host.or(file.said.host.clone()),
             taken_at: header.at.or(file.said.taken_at),
             command: header.command.or(file.said.command.clone()),
-            content,
+            content: Arc::new(content),
         });
     }
     intake.inputs.push(outcome.input);

@@ -15,7 +15,7 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
     if captures == 0 {
         missing.push("no capture: the shape of the end and the silence before it were not seen");
     } else {
-        let server = from(Role::Server).any(|s| matches!(s.content, Content::Capture(_)));
+        let server = from(Role::Server).any(|s| matches!(*s.content, Content::Capture(_)));
         if !server {
             missing.push(
                 "no capture from the server's side: whether the server closed, or was reset too, was not seen",
@@ -24,7 +24,7 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
         missing
             .push("payload is not read, but for a few closing words in clear: what the application said was not looked at");
     }
-    let hop_settings = from(Role::Hop).any(|s| matches!(s.content, Content::Sysctl(_)));
+    let hop_settings = from(Role::Hop).any(|s| matches!(*s.content, Content::Sysctl(_)));
     if !hop_settings {
         missing.push("no settings of any hop: the timers of the boxes between are not in evidence");
     }
@@ -43,7 +43,7 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
         );
     }
     let undated = facts.sources.iter().any(|s| {
-        matches!(s.content, Content::Conntrack(_) | Content::Sysctl(_)) && s.taken_at.is_none()
+        matches!(*s.content, Content::Conntrack(_) | Content::Sysctl(_)) && s.taken_at.is_none()
     });
     if undated {
         missing.push(

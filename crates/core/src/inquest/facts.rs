@@ -7,6 +7,7 @@ use crate::flow::CaptureReading;
 use crate::log::LogReading;
 use crate::terms::Role;
 use crate::time::Moment;
+use std::sync::Arc;
 
 /// One input, read.
 #[derive(Clone, Debug)]
@@ -21,8 +22,8 @@ pub struct Source {
     pub taken_at: Option<Moment>,
     /// The command that printed it.
     pub command: Option<String>,
-    /// What it holds.
-    pub content: Content,
+    /// What it holds; shared, since `--explain` argues again without each piece in turn.
+    pub content: Arc<Content>,
 }
 
 /// What an input holds.
@@ -58,7 +59,7 @@ impl Facts {
         let gone = |line: u64| lines.iter().any(|(a, b)| (*a..=*b).contains(&line));
         let mut facts = self.clone();
         for source in facts.sources.iter_mut().filter(|s| s.file == file) {
-            match &mut source.content {
+            match Arc::make_mut(&mut source.content) {
                 Content::Conntrack(entries) => entries.retain(|e| !gone(e.line)),
                 Content::Sysctl(settings) => settings.retain(|s| !gone(s.line)),
                 Content::Notes(notes) => {
@@ -75,13 +76,13 @@ impl Facts {
     /// Whether a file's facts stand each on lines of their own: dumps and notes do.
     pub fn is_by_lines(&self, file: &str) -> bool {
         self.sources.iter().filter(|s| s.file == file).all(|s| {
-            matches!(s.content, Content::Conntrack(_) | Content::Sysctl(_) | Content::Notes(_))
+            matches!(*s.content, Content::Conntrack(_) | Content::Sysctl(_) | Content::Notes(_))
         })
     }
 
     /// The logs.
     pub fn logs(&self) -> impl Iterator<Item = (&Source, &LogReading)> {
-        self.sources.iter().filter_map(|s| match &s.content {
+        self.sources.iter().filter_map(|s| match &*s.content {
             Content::Log(log) => Some((s, log)),
             _ => None,
         })
@@ -89,7 +90,7 @@ impl Facts {
 
     /// The captures.
     pub fn captures(&self) -> impl Iterator<Item = (&Source, &CaptureReading)> {
-        self.sources.iter().filter_map(|s| match &s.content {
+        self.sources.iter().filter_map(|s| match &*s.content {
             Content::Capture(capture) => Some((s, capture)),
             _ => None,
         })
@@ -98,7 +99,7 @@ impl Facts {
     /// Every conntrack entry.
     pub fn entries(&self) -> impl Iterator<Item = (&Source, &Entry)> {
         self.sources.iter().flat_map(|s| {
-            let entries: &[Entry] = match &s.content {
+            let entries: &[Entry] = match &*s.content {
                 Content::Conntrack(entries) => entries,
                 _ => &[],
             };
@@ -109,7 +110,7 @@ impl Facts {
     /// Every setting.
     pub fn settings(&self) -> impl Iterator<Item = (&Source, &Setting)> {
         self.sources.iter().flat_map(|s| {
-            let settings: &[Setting] = match &s.content {
+            let settings: &[Setting] = match &*s.content {
                 Content::Sysctl(settings) => settings,
                 _ => &[],
             };
@@ -119,7 +120,7 @@ impl Facts {
 
     /// The notes.
     pub fn notes(&self) -> impl Iterator<Item = (&Source, &Notes)> {
-        self.sources.iter().filter_map(|s| match &s.content {
+        self.sources.iter().filter_map(|s| match &*s.content {
             Content::Notes(notes) => Some((s, notes)),
             _ => None,
         })
