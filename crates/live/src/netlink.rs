@@ -26,6 +26,8 @@ pub enum Family {
     Route,
     /// Conntrack, nftables, logging (`NETLINK_NETFILTER`).
     Netfilter,
+    /// Sockets of the namespace (`NETLINK_SOCK_DIAG`).
+    SocketDiag,
 }
 
 /// A netlink socket of the namespace it was opened in.
@@ -49,6 +51,7 @@ impl Socket {
         let protocol = match family {
             Family::Route => SockProtocol::NetlinkRoute,
             Family::Netfilter => SockProtocol::NetlinkNetFilter,
+            Family::SocketDiag => SockProtocol::NetlinkSockDiag,
         };
         let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
@@ -100,6 +103,28 @@ impl Socket {
                 }
                 if let Some(answer) = read(&reply) {
                     return Ok(Some(answer));
+                }
+            }
+        }
+    }
+
+    /// Sends a request for everything there is ([`message::DUMP`]) and shows each answer to `each`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error of the request, whenever it comes, or of the socket.
+    pub fn dump(&mut self, message: Message, mut each: impl FnMut(&Reply<'_>)) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        self.tell(&message.finish(sequence))?;
+        loop {
+            let got = recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
+            let bytes = self.buffer.get(..got).unwrap_or_default();
+            for reply in replies(bytes).filter(|reply| reply.sequence == sequence) {
+                match reply.errno() {
+                    Some(0) => return Ok(()),
+                    Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
+                    None => each(&reply),
                 }
             }
         }

@@ -19,6 +19,7 @@ const NESTED: u16 = 0x8000;
 const KIND: u16 = 0x3fff;
 /// Message kinds every family has.
 const KIND_ERROR: u16 = 2;
+const KIND_DONE: u16 = 3;
 const HEADER: usize = 16;
 
 /// A message being built.
@@ -124,13 +125,15 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// The error number if this is an error or an acknowledgement (0).
+    /// The error number if this is an error, an acknowledgement (0) or the end of a dump (0 where
+    /// all is well).
     pub fn errno(&self) -> Option<i32> {
-        if self.kind != KIND_ERROR {
+        if self.kind != KIND_ERROR && self.kind != KIND_DONE {
             return None;
         }
-        let number = self.body.get(..4)?.try_into().ok()?;
-        Some(-i32::from_ne_bytes(number))
+        let number =
+            self.body.get(..4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_ne_bytes);
+        Some(number.saturating_neg())
     }
 
     /// Attributes after a fixed part of `fixed` bytes.
