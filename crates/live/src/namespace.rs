@@ -1,13 +1,82 @@
-//! A network namespace of one's own, for experiments on the real kernel.
+//! Network namespaces of one's own, for experiments on the real kernel.
 //!
-//! The calling thread alone moves there; it needs `CAP_SYS_ADMIN`. Nothing outside changes, and
-//! the namespace ends with its last thread and descriptor.
+//! A namespace has no name and is in no table: descriptors and threads hold it, and it ends with
+//! the last of them, whatever becomes of the process. Everything here needs `CAP_SYS_ADMIN` and
+//! leaves the namespace the process was started in as it is.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
+
+/// The namespace of the thread that reads it; `/proc/self` would be the process's first thread.
+const OF_THIS_THREAD: &str = "/proc/thread-self/ns/net";
+
+/// A network namespace, held open. Clones hold the same one.
+#[derive(Clone, Debug)]
+pub struct Namespace(Arc<File>);
+
+impl Namespace {
+    /// A new and empty namespace; its loopback is down.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without the privilege.
+    pub fn new() -> io::Result<Self> {
+        on_a_thread(|| {
+            enter_new()?;
+            Self::current()
+        })?
+    }
+
+    /// The calling thread's own.
+    ///
+    /// # Errors
+    ///
+    /// Where `/proc` is not there.
+    pub fn current() -> io::Result<Self> {
+        Ok(Self(Arc::new(File::open(OF_THIS_THREAD)?)))
+    }
+
+    /// Does `work` in the namespace, on a thread made for it, and waits. Sockets made there stay of
+    /// the namespace wherever they are used later.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without the privilege; a panic of `work` is an error, too.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        on_a_thread(|| {
+            self.enter()?;
+            Ok(work())
+        })?
+    }
+
+    /// Moves the calling thread there, for good.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without the privilege.
+    pub fn enter(&self) -> io::Result<()> {
+        Ok(setns(self.0.as_fd(), CloneFlags::CLONE_NEWNET)?)
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let handle = thread::Builder::new().spawn_scoped(scope, work)?;
+        handle.join().map_err(|_| io::Error::other("the work in the namespace panicked"))
+    })
+}
 
 /// Moves the calling thread, and only it, into a new and empty network namespace.
 ///

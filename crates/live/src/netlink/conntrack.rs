@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hopclock_core::conntrack::packet::{Tuple, proto};
 
-use super::message::{ACK, Attrs, Message, REQUEST, Reply, be16, be32, be64};
+use super::message::{ACK, Attrs, DUMP, Message, REQUEST, Reply, be16, be32, be64};
 use super::{Family, Socket};
 
 const SUBSYSTEM: u8 = 1;
@@ -36,6 +36,12 @@ pub struct Told {
     pub counted: Option<[(u64, u64); 2]>,
     /// Number of the entry, for as long as it lives.
     pub id: u32,
+    /// Mark, 0 where none was set.
+    pub mark: u32,
+    /// Zone, 0 where none was set.
+    pub zone: u16,
+    /// How many hold the entry.
+    pub held_by: u32,
 }
 
 /// What ctnetlink tells of a TCP entry.
@@ -55,6 +61,12 @@ pub mod status {
     pub const SEEN_REPLY: u32 = 1 << 1;
     /// Assured.
     pub const ASSURED: u32 = 1 << 2;
+    /// Packets do not refresh the timer.
+    pub const FIXED_TIMEOUT: u32 = 1 << 10;
+    /// A flow table forwards the packets; the entry's timer is not shown.
+    pub const OFFLOAD: u32 = 1 << 14;
+    /// A flow table in hardware does.
+    pub const HW_OFFLOAD: u32 = 1 << 15;
 }
 
 /// A socket to the conntrack table of one namespace.
@@ -79,6 +91,30 @@ impl Conntrack {
     /// entry can have.
     pub fn get(&mut self, tuple: &Tuple) -> io::Result<Option<Told>> {
         absent_is_none(self.0.ask(about(GET, REQUEST, tuple), told))
+    }
+
+    /// Every entry, both families.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn dump(&mut self) -> io::Result<Vec<Told>> {
+        let mut all = Vec::new();
+        let request = Message::netfilter(SUBSYSTEM, GET, REQUEST | DUMP, 0, 0);
+        self.0.dump(request, |reply| all.extend(told(reply)))?;
+        Ok(all)
+    }
+
+    /// Stops packets from refreshing the entry's timer, for as long as it lives.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says: no such entry.
+    pub fn fix_timeout(&mut self, tuple: &Tuple) -> io::Result<()> {
+        let held = self.get(tuple)?.ok_or(io::ErrorKind::NotFound)?;
+        let status = held.status | status::FIXED_TIMEOUT;
+        let request = about(NEW, REQUEST | ACK, tuple).be32(3, status);
+        self.0.ask(request, |_| None::<()>).map(|_| ())
     }
 
     /// Gives the entry this many seconds from now.
@@ -171,6 +207,9 @@ fn told(reply: &Reply<'_>) -> Option<Told> {
         tcp: None,
         counted: None,
         id: 0,
+        mark: 0,
+        zone: 0,
+        held_by: 0,
     };
     for (kind, value) in reply.attrs(4) {
         match kind {
@@ -179,9 +218,12 @@ fn told(reply: &Reply<'_>) -> Option<Told> {
             3 => told.status = be32(value)?,
             4 => told.tcp = tcp(value),
             7 => told.timeout_s = be32(value),
+            8 => told.mark = be32(value)?,
             9 => told.counted.get_or_insert_default()[0] = counters(value),
             10 => told.counted.get_or_insert_default()[1] = counters(value),
+            11 => told.held_by = be32(value)?,
             12 => told.id = be32(value)?,
+            18 => told.zone = be16(value)?,
             _ => {}
         }
     }
