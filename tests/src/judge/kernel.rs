@@ -107,7 +107,7 @@ impl Kernel {
                 ct_state = Some(state);
             }
         }
-        let told = self.table.get(tuple)?;
+        let told = self.table.get(tuple)?.map(Box::new);
         let mut log = Vec::new();
         self.log.lines(&mut log)?;
         Ok(Answer { ct_state, told, log })

@@ -10,7 +10,7 @@ pub struct Answer {
     /// The low byte of `ct state` as a rule saw it; `None` if the packet did not come out.
     pub ct_state: Option<u8>,
     /// The entry its tuple meets afterwards.
-    pub told: Option<Told>,
+    pub told: Option<Box<Told>>,
     /// Lines of `nf_conntrack_log_invalid`.
     pub log: Vec<String>,
 }
