@@ -62,8 +62,8 @@ impl Frame {
 }
 
 impl Tap {
-    /// What interface `name` of the calling thread's namespace sends and receives, with its Ethernet
-    /// headers.
+    /// What interface `name` of the calling thread's namespace sends and receives, with its
+    /// Ethernet headers.
     ///
     /// # Errors
     ///
