@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "nothing in a test binary is reachable from outside")]
 
 mod captures;
+mod collect;
 mod commands;
 mod examples;
 mod inquest;

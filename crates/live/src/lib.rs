@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod gather;
 pub mod namespace;
 pub mod netlink;
 pub mod record;
