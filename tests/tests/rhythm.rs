@@ -59,17 +59,121 @@ fn without_drift_it_is_left_open_with_its_reason() {
 }
 
 #[test]
-fn a_terminal_gets_the_answer_first_and_two_plots() {
+fn a_terminal_gets_the_answer_first_and_three_plots() {
     let text = log((0..28).map(|i| i * 43_200 + i * 9 / 10));
     let ran = Hopclock::new(["rhythm", "-"]).stdin(text).env("COLUMNS", "80").run();
     assert_eq!(ran.code, Some(4), "{ran:#?}");
     for wanted in
-        ["28 endings", "period 43200.", "Explanations", "Phase against a grid of 43200.00 s"]
+        ["28 endings", "about 12 h (43200.", "Explanations", "on a grid of 12 h", "half outlive"]
     {
         assert!(ran.out.contains(wanted), "{wanted}\n{}", ran.out);
     }
     let long = ran.out.lines().find(|l| l.chars().count() > 80);
     assert_eq!(long, None);
+}
+
+#[test]
+fn plots_are_ascii_where_the_locale_is_and_keep_the_width_everywhere() {
+    let text = log((0..28).map(|i| i * 43_200 + i * 9 / 10 - if i > 13 { 23_000 } else { 0 }));
+    for (locale, width) in [("C", 80), ("C.UTF-8", 80), ("C.UTF-8", 120), ("en_US.utf8", 60)] {
+        let run = Hopclock::new(["rhythm", "-"]).stdin(text.clone());
+        let ran = run.env("COLUMNS", width.to_string()).env("LC_ALL", locale).run();
+        let plots = ran.out.split("Explanations").nth(1).and_then(|p| p.split("Timers of").next());
+        let plots = plots.unwrap();
+        assert_eq!(plots.is_ascii(), locale == "C", "{locale}\n{plots}");
+        assert!(!plots.contains('\u{1b}'), "colour into a pipe");
+        let long = ran.out.lines().find(|l| l.chars().count() > width);
+        assert_eq!(long, None, "{locale} {width}");
+    }
+}
+
+/// Attributes and texts of every element of a picture, in the order they stand.
+fn texts(svg: &str) -> Vec<(f64, f64, String, String)> {
+    let tag = |t: &str, name: &str| {
+        let at = t.find(&format!("{name}=\""))? + name.len() + 2;
+        t.get(at..)?.split('"').next().map(str::to_owned)
+    };
+    let one = |piece: &str| {
+        let (head, rest) = piece.split_once('>')?;
+        let text = rest.split('<').next()?.to_owned();
+        let (x, y) = (tag(head, "x")?.parse().ok()?, tag(head, "y")?.parse().ok()?);
+        Some((x, y, tag(head, "text-anchor")?, text))
+    };
+    svg.split("<text ").skip(1).filter_map(one).collect()
+}
+
+#[test]
+fn the_picture_stands_alone_and_its_texts_do_not_touch() {
+    let folder = std::env::temp_dir().join(format!("hopclock-svg-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("rhythm.svg");
+    let ends = (0..28).map(|i| i * 43_200 + i * 9 / 10 - if i > 13 { 23_000 } else { 0 });
+    let run = Hopclock::new(["rhythm", "-", "--svg", file.to_str().unwrap()]).stdin(log(ends));
+    let ran = run.run();
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let svg = fs::read_to_string(&file).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    for wanted in ["<title", "<desc", "role=\"img\"", "prefers-color-scheme:dark", "@media print"] {
+        assert!(svg.contains(wanted), "{wanted}");
+    }
+    for foreign in ["<script", "href", "url(", "<foreignObject", "onload"] {
+        assert!(!svg.contains(foreign), "{foreign}");
+    }
+    // Of every inner picture: no two texts of a line overlap, none leaves the picture.
+    for picture in svg.split("role=\"img\"").skip(1) {
+        let placed = texts(picture).into_iter().map(|(x, y, anchor, text)| {
+            let wide = 6.6 * text.chars().count() as f64;
+            let left = match anchor.as_str() {
+                "middle" => x - wide / 2.0,
+                "end" => x - wide,
+                _ => x,
+            };
+            (left, left + wide, y, text)
+        });
+        let placed: Vec<(f64, f64, f64, String)> = placed.collect();
+        for (i, a) in placed.iter().enumerate() {
+            assert!(a.0 >= 0.0 && a.1 <= 802.0, "{a:?}");
+            for b in placed.iter().skip(i + 1).filter(|b| (b.2 - a.2).abs() < 11.0) {
+                assert!(a.1 <= b.0 + 1.0 || b.1 <= a.0 + 1.0, "{a:?} {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_is_told() {
+    let run = Hopclock::new(["rhythm", "-", "--svg", "no/such/folder/x.svg"]);
+    let ran = run.stdin(log((0..5).map(|i| i * 300))).run();
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:#?}");
+    assert!(ran.err.contains("no/such/folder/x.svg"), "{ran:#?}");
+}
+
+/// Connections that nobody saw end count in the survival curve as long as they were seen; one that
+/// a later file sees end is whole again.
+#[test]
+fn a_life_over_two_files_is_one() {
+    let folder = std::env::temp_dir().join(format!("hopclock-two-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let stamp = |s: i64| jiff::Timestamp::from_second(1_715_310_862 + s).unwrap();
+    let (mut one, mut two) = (String::new(), String::new());
+    for i in 0..12 {
+        let file = if i < 6 { &mut one } else { &mut two };
+        writeln!(file, "{} INFO conn={i} opened", stamp(i * 3700)).unwrap();
+        let file = if i < 5 { &mut one } else { &mut two };
+        if i < 11 {
+            writeln!(file, "{} INFO conn={i} closed", stamp(i * 3700 + 3600)).unwrap();
+        }
+    }
+    writeln!(two, "{} INFO still here", stamp(12 * 3700)).unwrap();
+    let files = ["app.log.1", "app.log"].map(|name| folder.join(name));
+    fs::write(&files[0], one).unwrap();
+    fs::write(&files[1], two).unwrap();
+    let paths = files.iter().map(|f| f.to_str().unwrap());
+    let args: Vec<&str> = ["rhythm", "--format", "text"].into_iter().chain(paths).collect();
+    let ran = run(args);
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(ran.out.contains("half outlive 1 h; 1 of 12 had not ended"), "{ran:#?}");
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
 }
 
 #[test]

@@ -146,6 +146,12 @@ pub struct Rhythm {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Write the plots as a picture (SVG) into this file as well; `-` prints it instead
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Print times in UTC instead of the zone of this machine
+    #[arg(long)]
+    pub utc: bool,
     /// How lines are taken
     #[command(flatten)]
     pub lines: LineOverrides,

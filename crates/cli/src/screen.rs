@@ -1,4 +1,4 @@
-//! What the terminal is like: its width, and whether it wants colour.
+//! What the terminal is like: its width, its characters, and whether it wants colour.
 
 use hopclock_render::Page;
 use std::env;
@@ -17,5 +17,14 @@ pub fn page() -> Page {
         .unwrap_or(80)
         .clamp(40, WIDTH_MAX);
     let no_colour = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    Page { width, colour: terminal && !no_colour }
+    Page { width, colour: terminal && !no_colour, unicode: unicode() }
+}
+
+/// Whether the locale's characters are UTF-8 (POSIX: the first of these three that is not empty
+/// decides) and the terminal is not one without glyphs.
+fn unicode() -> bool {
+    let told = |name: &str| env::var(name).ok().filter(|v| !v.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(told).unwrap_or_default();
+    let utf8 = locale.to_ascii_uppercase().replace('-', "").contains("UTF8");
+    utf8 && told("TERM").is_none_or(|t| t != "dumb")
 }

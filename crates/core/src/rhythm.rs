@@ -11,7 +11,7 @@ mod bursts;
 mod data;
 mod matching;
 mod models;
-mod picture;
+pub mod plot;
 mod power;
 mod prior;
 mod search;
@@ -19,7 +19,6 @@ mod spread;
 mod verdict;
 
 pub use matching::{Match, matches};
-pub use picture::{Picture, picture};
 
 use crate::terms::Anchor;
 use crate::time::{Gap, Moment};
@@ -101,6 +100,28 @@ pub struct PhaseBreak {
     pub shift: Gap,
 }
 
+/// What one end is to the clock that leads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Beat {
+    /// The clock's, so many periods after the one before: more than one where ends went unseen.
+    Tick(u32),
+    /// Not the clock's.
+    Stranger,
+    /// Not the clock's, and the beat goes on from it: by how many seconds the phase moved.
+    Moved(f64),
+}
+
+/// What the clock that leads counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountsFrom {
+    /// The end before.
+    Before,
+    /// A grid of its own.
+    Grid,
+    /// Each connection's own open, or last activity.
+    Own,
+}
+
 /// What a series of ends says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
@@ -110,6 +131,15 @@ pub struct Reading {
     pub models: Vec<Model>,
     /// Jumps of phase, in order.
     pub breaks: Vec<PhaseBreak>,
+    /// What each end is to the clock that leads, by index of its span, in the order of time; empty
+    /// where none leads. The first of a series has nothing before it and is missing.
+    pub beats: Vec<(usize, Beat)>,
+    /// What that clock counts from.
+    pub counts_from: Option<CountsFrom>,
+    /// Why the anchor is undetermined; it stands among the notes as well.
+    pub why: Option<String>,
+    /// What would tell, the best first; what is a note as well stands there too.
+    pub next: Vec<String>,
     /// Why the anchor is undetermined, or what else a reader should know; one sentence each.
     pub notes: Vec<String>,
 }

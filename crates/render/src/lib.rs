@@ -6,8 +6,10 @@ pub mod flows;
 pub mod json;
 pub mod markdown;
 mod page;
+pub mod plots;
 pub mod replay;
 pub mod rhythm;
+pub mod svg;
 pub mod text;
 
 pub use page::{Label, Page};

@@ -27,6 +27,8 @@ pub struct Page {
     pub width: usize,
     /// Whether labels become colour.
     pub colour: bool,
+    /// Whether plots may use characters beyond ASCII.
+    pub unicode: bool,
 }
 
 impl Page {
@@ -95,7 +97,7 @@ mod tests {
 
     fn wrapped(width: usize, text: &str) -> String {
         let mut out = Vec::new();
-        Page { width, colour: false }.wrap(&mut out, ("* ", 2), 2, text).unwrap();
+        Page { width, colour: false, unicode: false }.wrap(&mut out, ("* ", 2), 2, text).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn without_colour_a_label_is_nothing() {
-        let page = Page { width: 80, colour: false };
+        let page = Page { width: 80, colour: false, unicode: false };
         assert_eq!(page.label(Label::Bad, "x"), "x");
         assert!(Page { colour: true, ..page }.label(Label::Bad, "x").contains('\u{1b}'));
     }

@@ -1,8 +1,10 @@
 //! Rhythms for a person: the answer, the rivals, and two plots that fit a terminal.
 
 use crate::page::{Label, Page};
+use crate::{plots, svg};
 use hopclock_core::report::Input;
-use hopclock_core::rhythm::{Model, Picture, Rhythm};
+use hopclock_core::rhythm::plot::{Plots, length};
+use hopclock_core::rhythm::{Model, Rhythm};
 use hopclock_core::terms::Anchor;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -37,9 +39,31 @@ pub struct Entry {
     pub breaks: Vec<Break>,
     /// What a reader should know, one sentence each.
     pub notes: Vec<String>,
-    /// The points of the plots.
+    /// Ends that seem to have gone unlogged.
+    pub unseen: Vec<Unseen>,
+    /// Why the anchor is undetermined; null where it is named.
+    pub why: Option<String>,
+    /// What would tell, the best first.
+    pub next: Vec<String>,
+    /// First and last end, RFC 3339 in UTC.
+    pub first: Option<String>,
+    /// See [`Entry::first`].
+    pub last: Option<String>,
+    /// The same in the reader's zone.
     #[serde(skip)]
-    pub picture: Picture,
+    pub between: Option<(String, String)>,
+    /// What the plots show.
+    #[serde(skip)]
+    pub plots: Plots,
+}
+
+/// Ends that seem to have gone unlogged.
+#[derive(Debug, Serialize)]
+pub struct Unseen {
+    /// Number of the ending before which they were, from 1.
+    pub ending: usize,
+    /// How many.
+    pub ends: u32,
 }
 
 /// A timer of the catalogue that fits the period.
@@ -75,6 +99,11 @@ pub struct Lines {
 pub struct Break {
     /// Number of the ending, from 1, from which the new phase holds.
     pub ending: usize,
+    /// When that ending was, RFC 3339 in UTC.
+    pub at: Option<String>,
+    /// The same in the reader's zone.
+    #[serde(skip)]
+    pub when: Option<String>,
     /// By how much the grid moved, seconds.
     pub shift_s: f64,
 }
@@ -96,25 +125,38 @@ pub fn text(document: &Document, page: Page, out: &mut dyn Write) -> io::Result<
 }
 
 fn one(entry: &Entry, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let n = entry.rhythm.events;
-    let ends = if n == 1 { "ending" } else { "endings" };
-    let title = format!("{}, {n} {ends}", entry.what);
-    writeln!(out, "{}", page.label(Label::Heading, &title))?;
-    page.paragraph(out, 2, &answer(&entry.rhythm))?;
-    for says in numbers(&entry.rhythm) {
+    writeln!(out, "{}", page.label(Label::Heading, &title(entry)))?;
+    if let Some((first, last)) = &entry.between {
+        page.paragraph(out, 2, &format!("{first} to {last}"))?;
+    }
+    writeln!(out)?;
+    page.paragraph(out, 2, &answer(entry))?;
+    for says in numbers(entry) {
         page.paragraph(out, 2, &says)?;
     }
-    for jump in &entry.breaks {
-        let says = format!("phase moved by {:.1} s at ending {}", jump.shift_s, jump.ending);
-        page.paragraph(out, 2, &says)?;
+    for next in &entry.next {
+        page.wrap(out, ("  Next: ", 8), 8, next)?;
     }
-    for note in &entry.notes {
+    let told = |note: &&String| Some(*note) != entry.why.as_ref() && !entry.next.contains(note);
+    for note in entry.notes.iter().filter(told) {
         page.wrap(out, ("  - ", 4), 4, note)?;
     }
     models(&entry.models, page, out)?;
-    phases(&entry.picture, page, out)?;
-    ages(&entry.picture, page, out)?;
+    if let Some(plot) = &entry.plots.course {
+        plots::course(plot, page, out)?;
+    }
+    if let Some(plot) = &entry.plots.coarse {
+        plots::histogram(plot, page, out)?;
+    }
+    if let Some(plot) = &entry.plots.survival {
+        plots::survival(plot, page, out)?;
+    }
     candidates(entry, page, out)
+}
+
+fn title(entry: &Entry) -> String {
+    let n = entry.rhythm.events;
+    format!("{}, {n} {}", entry.what, if n == 1 { "ending" } else { "endings" })
 }
 
 /// What an anchor means.
@@ -134,33 +176,65 @@ fn meaning(anchor: Anchor) -> &'static str {
     }
 }
 
-fn answer(rhythm: &Rhythm) -> String {
+/// The answer in plain words.
+fn answer(entry: &Entry) -> String {
+    let rhythm = &entry.rhythm;
     let what = meaning(rhythm.anchor);
-    let Some(period) = rhythm.period_s else { return format!("{what}; no period") };
-    let bounds = rhythm.low_s.zip(rhythm.high_s);
-    let bounds = bounds.map(|(l, h)| format!(" ({l:.2} to {h:.2}, 95 %)")).unwrap_or_default();
-    format!("{what}; period {period:.2} s{bounds}")
+    let why = entry.why.as_deref().unwrap_or_default();
+    match (rhythm.anchor, period(rhythm)) {
+        (Anchor::Undetermined, Some(period)) => {
+            format!("Undetermined: {what} what it counts from. {why} Whichever it is: {period}.")
+        }
+        (Anchor::Undetermined, None) => format!("Undetermined: {what}. {why}"),
+        (_, Some(period)) => format!("{}: {period}.", capital(what)),
+        (_, None) => format!("{}.", capital(what)),
+    }
 }
 
-fn numbers(rhythm: &Rhythm) -> Vec<String> {
+/// The period in words.
+fn period(rhythm: &Rhythm) -> Option<String> {
+    let period = rhythm.period_s?;
+    let whole = rhythm.drift_against_s.unwrap_or(period);
+    let bounds = rhythm.low_s.zip(rhythm.high_s);
+    let bounds = bounds.map(|(l, h)| format!("; {l:.2} to {h:.2}, 95 %")).unwrap_or_default();
+    Some(match whole {
+        w if w >= 120.0 => format!("about {} ({period:.2} s{bounds})", length(w)),
+        _ => format!(
+            "{period:.2} s ({}95 %)",
+            bounds.trim_start_matches("; ").trim_end_matches("95 %")
+        ),
+    })
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+fn numbers(entry: &Entry) -> Vec<String> {
+    let rhythm = &entry.rhythm;
     let mut says = Vec::new();
     if let (Some(round), Some(drift)) = (rhythm.drift_against_s, rhythm.drift_s_per_cycle) {
-        if drift.abs() < 5e-4 {
-            says.push(format!("no drift against {round} s"));
-            return rest(rhythm, says);
-        }
         let way = if drift < 0.0 { "earlier" } else { "later" };
-        says.push(format!("each cycle {:.3} s {way} than {round} s", drift.abs()));
+        says.push(match drift.abs() {
+            d if d < 5e-4 => format!("No drift against {round} s."),
+            d => format!("Each cycle is {d:.3} s {way} than {round} s."),
+        });
     }
-    rest(rhythm, says)
-}
-
-fn rest(rhythm: &Rhythm, mut says: Vec<String>) -> Vec<String> {
     if let Some(delay) = rhythm.reconnect_delay_s {
-        says.push(format!("reconnected after {delay:.2} s (median)"));
+        says.push(format!("Reconnected after {delay:.2} s (median)."));
     }
-    if let Some(more) = rhythm.events_needed {
-        says.push(format!("about {more} more endings would tell"));
+    for jump in &entry.breaks {
+        let at = jump.when.as_deref().map(|w| format!(" ({w})")).unwrap_or_default();
+        let way = if jump.shift_s < 0.0 { "earlier" } else { "later" };
+        let by = length(jump.shift_s.abs());
+        says.push(format!("The phase moved {by} {way} at ending {}{at}.", jump.ending));
+    }
+    let unseen: u32 = entry.unseen.iter().map(|u| u.ends).sum();
+    if let Some(first) = entry.unseen.first() {
+        let ends = if unseen == 1 { "One end seems" } else { &format!("{unseen} ends seem") };
+        let more = if entry.unseen.len() > 1 { "the first " } else { "" };
+        says.push(format!("{ends} to have gone unlogged, {more}before ending {}.", first.ending));
     }
     says
 }
@@ -174,97 +248,6 @@ fn models(models: &[Model], page: Page, out: &mut dyn Write) -> io::Result<()> {
         let bar = "#".repeat((model.probability * 10.0).round() as usize);
         let share = page.label(Label::Number, &format!("{:5.1} %", model.probability * 100.0));
         page.wrap(out, (&format!("  {share}  {bar:10}  "), 23), 23, meaning(model.anchor))?;
-    }
-    Ok(())
-}
-
-/// Rows of the phase plot.
-const ROWS: usize = 9;
-
-/// Phase against time: level is a schedule, a slope is drift, a step is a restart.
-fn phases(picture: &Picture, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let Some(against) = picture.against_s.filter(|_| picture.phases.len() > 2) else {
-        return Ok(());
-    };
-    let columns = page.width.saturating_sub(16).clamp(20, 72);
-    let low = picture.phases.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let high = picture.phases.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = if high - low < 1e-9 { (low - 0.5, high + 0.5) } else { (low, high) };
-    let last = picture.phases.last().map_or(1.0, |p| p.0).max(1e-9);
-    let mut rows = vec![vec![' '; columns]; ROWS];
-    for (t, phase) in &picture.phases {
-        let x = ((t / last) * (columns - 1) as f64).round() as usize;
-        let y = ((high - phase) / (high - low) * (ROWS - 1) as f64).round() as usize;
-        if let Some(cell) = rows.get_mut(y).and_then(|r| r.get_mut(x)) {
-            *cell = match *cell {
-                ' ' => '.',
-                '.' => 'o',
-                _ => '@',
-            };
-        }
-    }
-    page.heading(out, &format!("Phase against a grid of {against:.2} s, seconds"))?;
-    for (at, row) in rows.iter().enumerate() {
-        let mark = match at {
-            0 => format!("{high:10.2}"),
-            _ if at == ROWS - 1 => format!("{low:10.2}"),
-            _ => " ".repeat(10),
-        };
-        let line: String = row.iter().collect();
-        writeln!(out, "  {mark} |{}", line.trim_end())?;
-    }
-    writeln!(out, "  {:10} +{}", "", "-".repeat(columns))?;
-    writeln!(out, "  {:10}  0{:>w$}", "", span(last), w = columns - 1)
-}
-
-/// A length of time in its largest unit.
-fn span(seconds: f64) -> String {
-    match seconds {
-        s if s >= 172_800.0 => format!("{:.1} days", s / 86_400.0),
-        s if s >= 7_200.0 => format!("{:.1} h", s / 3_600.0),
-        s if s >= 120.0 => format!("{:.1} min", s / 60.0),
-        s => format!("{s:.1} s"),
-    }
-}
-
-/// Bins of the histogram.
-const BINS: usize = 8;
-
-/// How long connections lived, or how far apart their ends are; bins of equal width, of equal ratio
-/// where the ages spread over more than a factor of ten.
-fn ages(picture: &Picture, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    if picture.ages.len() < 3 {
-        return Ok(());
-    }
-    let low = picture.ages.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = picture.ages.iter().copied().fold(0.0, f64::max);
-    let wide = low > 0.0 && high > 10.0 * low;
-    let scale = |a: f64| if wide { a.ln() } else { a };
-    let step = (scale(high) - scale(low)).max(1e-9) / BINS as f64;
-    let mut bins = [0usize; BINS];
-    for age in &picture.ages {
-        let at = (((scale(*age) - scale(low)) / step) as usize).min(BINS - 1);
-        if let Some(bin) = bins.get_mut(at) {
-            *bin += 1;
-        }
-    }
-    let most = bins.iter().copied().max().unwrap_or(1).max(1);
-    let title = if picture.lifetimes { "Lifetimes" } else { "Times between endings" };
-    page.heading(out, title)?;
-    let columns = page.width.saturating_sub(40).clamp(10, 40);
-    for (i, count) in bins.iter().enumerate() {
-        let edge = |k: usize| {
-            let x = scale(low) + step * k as f64;
-            if wide { x.exp() } else { x }
-        };
-        let bar = "#".repeat((count * columns).div_ceil(most));
-        writeln!(out, "  {:>10.2} to {:>10.2} s {count:5} {bar}", edge(i), edge(i + 1))?;
-    }
-    let mut sorted = picture.ages.clone();
-    sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| sorted.get((share * (sorted.len() - 1) as f64) as usize).copied();
-    if let (Some(half), Some(most)) = (at(0.5), at(0.9)) {
-        writeln!(out, "  half were over after {half:.2} s, nine in ten after {most:.2} s")?;
     }
     Ok(())
 }
@@ -292,12 +275,16 @@ fn candidates(entry: &Entry, page: Page, out: &mut dyn Write) -> io::Result<()> 
 /// For a ticket.
 pub fn markdown(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     for entry in &document.series {
-        writeln!(out, "## {}, {} endings\n", entry.what, entry.rhythm.events)?;
-        writeln!(out, "{}.", answer(&entry.rhythm))?;
-        for says in numbers(&entry.rhythm) {
+        writeln!(out, "## {}\n", title(entry))?;
+        writeln!(out, "{}\n", answer(entry))?;
+        for says in numbers(entry) {
             writeln!(out, "- {says}")?;
         }
-        for note in &entry.notes {
+        for next in &entry.next {
+            writeln!(out, "- Next: {next}")?;
+        }
+        let told = |n: &&String| Some(*n) != entry.why.as_ref() && !entry.next.contains(n);
+        for note in entry.notes.iter().filter(told) {
             writeln!(out, "- {note}")?;
         }
         writeln!(out, "\n| explanation | probability |\n|---|---|")?;
@@ -307,4 +294,63 @@ pub fn markdown(document: &Document, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// Series drawn into one picture.
+const DRAWN: usize = 8;
+
+/// As a picture: the plots of each series, one below the other; the answer stands above them.
+pub fn picture(document: &Document) -> String {
+    let mut pictures = Vec::new();
+    for (at, entry) in document.series.iter().take(DRAWN).enumerate() {
+        pictures.push(head(entry, at));
+        let id = |what: &str| format!("hc-{at}-{what}");
+        let began = entry.between.as_ref().map_or("the first end", |b| b.0.as_str());
+        let plots = &entry.plots;
+        pictures.extend(plots.course.iter().map(|p| plots::course_picture(p, &id("c"), began)));
+        pictures.extend(plots.fine.iter().map(|p| plots::histogram_picture(p, &id("h"))));
+        pictures.extend(plots.survival.iter().map(|p| plots::survival_picture(p, &id("s"))));
+    }
+    let more = document.series.len().saturating_sub(DRAWN);
+    if more > 0 {
+        let mut canvas = svg::Canvas::default();
+        let says = format!("and {more} more series, not drawn");
+        canvas.text((16.0, 24.0), ("s", "start"), &says);
+        pictures.push(canvas.finish("hc-more", 40.0, (&says, &says)));
+    }
+    svg::file("Rhythm of endings", &pictures)
+}
+
+/// What stands above the plots of a series.
+fn head(entry: &Entry, at: usize) -> svg::Picture {
+    let mut canvas = svg::Canvas::default();
+    let title = title(entry);
+    let mut y = 34.0;
+    for line in broken(&title, 80) {
+        canvas.text((16.0, y), ("big", "start"), &line);
+        y += 24.0;
+    }
+    let answer = answer(entry);
+    for says in [answer.clone()].into_iter().chain(numbers(entry)) {
+        for line in broken(&says, 104) {
+            canvas.text((16.0, y), ("", "start"), &line);
+            y += 19.0;
+        }
+    }
+    canvas.finish(&format!("hc-{at}-a"), y, (&title, &answer))
+}
+
+/// Lines of at most so many characters, broken between words.
+fn broken(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }

@@ -297,7 +297,7 @@ impl<'a> Told<'a> {
                 }
             }
             Format::Markdown => {
-                pen::summary(summary, Page { width: 100, colour: false }, out)?;
+                pen::summary(summary, Page { width: 100, colour: false, unicode: true }, out)?;
                 writeln!(out)?;
                 pen::markdown_head(out)?;
                 for line in &waiting {

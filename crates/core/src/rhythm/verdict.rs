@@ -3,13 +3,13 @@
 //! A name needs probability 0.90, nine times the next, and enough ages. Where the times fit a timer
 //! counted from the open and a schedule or a free clock equally well, priors alone name nothing.
 
-use super::beat::Part;
+use super::beat::{Kind, Part};
 use super::bursts::Bursts;
 use super::data::{self, Data};
 use super::models::{self, Score};
 use super::power;
 use super::prior::{self, Extra, ln_sum};
-use crate::rhythm::{Model, PhaseBreak, Reading, Rhythm};
+use crate::rhythm::{Beat, CountsFrom, Model, PhaseBreak, Reading, Rhythm};
 use crate::terms::Anchor;
 use crate::time::Gap;
 
@@ -54,7 +54,16 @@ fn blank(events: usize) -> Reading {
         reconnect_delay_s: None,
         events_needed: None,
     };
-    Reading { rhythm, models: Vec::new(), breaks: Vec::new(), notes: Vec::new() }
+    Reading {
+        rhythm,
+        models: Vec::new(),
+        breaks: Vec::new(),
+        beats: Vec::new(),
+        counts_from: None,
+        why: None,
+        next: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 /// Reads a prepared series.
@@ -73,13 +82,20 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
     out.models = ranked.iter().map(model).collect();
     let (anchor, why) = name(&ranked, ages.len(), data.step);
     out.rhythm.anchor = anchor;
-    out.notes.extend(why);
+    out.notes.extend(why.clone());
+    out.why = why;
     if data.has_opens() && !data.parallel && !data.delays().is_empty() {
         out.rhythm.reconnect_delay_s = Some(data::median(&data.delays()));
     }
     if let Some(clock) = leading_clock(&ranked) {
         period(&data, clock, &ranked, &mut out);
-        out.breaks = breaks(&data, clock);
+        out.beats = beats(&data, clock);
+        out.breaks = breaks(&out.beats);
+        out.counts_from = clock.score.setup.map(|s| match s.kind {
+            Kind::Walk => CountsFrom::Before,
+            Kind::Loop | Kind::Grid => CountsFrom::Grid,
+            Kind::Age => CountsFrom::Own,
+        });
         said_of_breaks(&mut out);
     }
     if anchor == Anchor::Wall {
@@ -90,6 +106,8 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
     }
     if anchor == Anchor::Undetermined {
         out.rhythm.events_needed = power::needed(&data, &ranked);
+        let more = out.rhythm.events_needed;
+        out.next.extend(more.map(|n| format!("About {n} more endings would tell.")));
     }
     if matches!(anchor, Anchor::Open | Anchor::Undetermined) && !data.has_silences() {
         out.notes.push(
@@ -121,13 +139,13 @@ fn too_few(data: &Data, ages: &[f64], out: &mut Reading) {
         let round = prior::round_under(age, data.step, Extra::Lateness);
         out.rhythm.drift_against_s = round;
     }
-    out.notes.push(match ages.len() {
+    let why = match ages.len() {
         0 => "No age and no interval is known: one ending tells nothing of a rhythm.".to_owned(),
         _ => "A single age: nothing repeats yet, so nothing tells what it counts from.".to_owned(),
-    });
-    if data.ends.is_empty() {
-        out.notes = vec!["There are no endings.".to_owned()];
-    }
+    };
+    let why = if data.ends.is_empty() { "There are no endings.".to_owned() } else { why };
+    out.notes.push(why.clone());
+    out.why = Some(why);
 }
 
 /// Scores, on the lifetimes or, where connections are brief visits, on the rhythm of the visits.
@@ -344,17 +362,30 @@ fn quantile(bells: &[(f64, f64, f64)], q: f64) -> f64 {
     (low + high) / 2.0
 }
 
-/// Jumps of phase: an end off the beat from which the beat goes on.
-fn breaks(data: &Data, clock: &Ranked) -> Vec<PhaseBreak> {
+/// What each end is to the leading clock. A jump is one only where the beat goes on from it.
+fn beats(data: &Data, clock: &Ranked) -> Vec<(usize, Beat)> {
     let parts = models::parts(data, &clock.score);
-    let mut found = Vec::new();
-    for pair in parts.windows(2) {
-        let ((i, Part::Jump(shift)), (_, Part::Tick(_))) = (pair[0], pair[1]) else { continue };
-        if let Some(&before) = data.index.get(i) {
-            found.push(PhaseBreak { before, shift: Gap::from_secs_f64(shift) });
+    let next = parts.iter().skip(1).map(|p| Some(p.1)).chain([None]);
+    let beat = |((i, part), next): (&(usize, Part), Option<Part>)| {
+        let beat = match (part, next) {
+            (Part::Tick(periods), _) => Beat::Tick(*periods),
+            (Part::Jump(shift), Some(Part::Tick(_))) => Beat::Moved(*shift),
+            (Part::Jump(_) | Part::Stranger, _) => Beat::Stranger,
+        };
+        data.index.get(*i).map(|index| (*index, beat))
+    };
+    parts.iter().zip(next).filter_map(beat).collect()
+}
+
+/// Jumps of phase.
+fn breaks(beats: &[(usize, Beat)]) -> Vec<PhaseBreak> {
+    let found = beats.iter().filter_map(|(before, beat)| match beat {
+        Beat::Moved(shift) => {
+            Some(PhaseBreak { before: *before, shift: Gap::from_secs_f64(*shift) })
         }
-    }
-    found
+        Beat::Tick(_) | Beat::Stranger => None,
+    });
+    found.collect()
 }
 
 /// What jumps mean, and what to do where there are none and the anchor is open.
@@ -367,10 +398,9 @@ fn said_of_breaks(out: &mut Reading) {
                 .to_owned(),
         );
     } else if out.breaks.is_empty() && out.rhythm.anchor == Anchor::Undetermined {
-        out.notes.push(
-            "Restart one connection by hand and see when it dies: a timer counted from the open \
-             moves with it, a schedule does not."
-                .to_owned(),
-        );
+        let by_hand = "Restart one connection by hand and see when it dies: a timer counted from \
+                       the open moves with it, a schedule does not.";
+        out.notes.push(by_hand.to_owned());
+        out.next.push(by_hand.to_owned());
     }
 }
