@@ -15,5 +15,6 @@ mod readme;
 mod replay;
 mod rhythm;
 mod schemas;
+mod tables;
 mod tidy;
 mod tshark;

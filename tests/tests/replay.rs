@@ -12,21 +12,21 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-const SA: u8 = flag::SYN | flag::ACK;
-const PA: u8 = flag::PSH | flag::ACK;
-const FA: u8 = flag::FIN | flag::ACK;
+pub(crate) const SA: u8 = flag::SYN | flag::ACK;
+pub(crate) const PA: u8 = flag::PSH | flag::ACK;
+pub(crate) const FA: u8 = flag::FIN | flag::ACK;
 const RAW_IP: LinkType = LinkType(101);
 
 /// A capture in the making; the client is 192.0.2.10:49314, the server 198.51.100.20:443.
-struct Story {
+pub(crate) struct Story {
     file: Writer,
-    at: Moment,
-    server: (IpAddr, u16),
-    client: (IpAddr, u16),
+    pub(crate) at: Moment,
+    pub(crate) server: (IpAddr, u16),
+    pub(crate) client: (IpAddr, u16),
 }
 
 impl Story {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self {
             file: Writer::new(RAW_IP, "a told story", "hopclock tests"),
             at: Moment::from_secs(1_715_310_862),
@@ -35,29 +35,34 @@ impl Story {
         }
     }
 
-    fn wait(&mut self, seconds: i64) {
+    pub(crate) fn wait(&mut self, seconds: i64) {
         self.at = self.at.plus(Gap::from_secs(seconds));
     }
 
     /// One packet, a millisecond after the one before.
-    fn send(&mut self, up: bool, flags: u8, (seq, ack): (u32, u32), len: u16) {
+    pub(crate) fn send(&mut self, up: bool, flags: u8, (seq, ack): (u32, u32), len: u16) {
         self.at = self.at.plus(Gap::from_millis(1));
         let (from, to) = if up { (self.client, self.server) } else { (self.server, self.client) };
         let tuple = Tuple { src: from.0, dst: to.0, sport: from.1, dport: to.1, proto: proto::TCP };
         let options = Vec::new();
-        let segment =
-            Segment { tuple, flags, seq, ack, win: 1000, options, len, spoilt: Spoilt::No };
+        // A stack without the socket has no window to offer.
+        let win = if flags == flag::RST { 0 } else { 1000 };
+        let segment = Segment { tuple, flags, seq, ack, win, options, len, spoilt: Spoilt::No };
         self.file.packet(self.at, &segment.bytes());
     }
 
-    fn handshake(&mut self) {
+    pub(crate) fn handshake(&mut self) {
         self.send(true, flag::SYN, (0, 0), 0);
         self.send(false, SA, (0, 1), 0);
         self.send(true, flag::ACK, (1, 1), 0);
     }
 
     fn finish(self, name: &str) -> PathBuf {
-        made(name, &self.file.finish())
+        made(name, &self.bytes())
+    }
+
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        self.file.finish()
     }
 }
 

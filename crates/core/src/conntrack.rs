@@ -5,6 +5,7 @@
 //! helpers, no synproxy, no `ct timeout` policies and no flowtable, and where a kernel version was
 //! read in source but not run it says so.
 
+pub mod account;
 pub mod entry;
 mod hash;
 mod index;

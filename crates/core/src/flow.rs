@@ -5,6 +5,7 @@
 
 mod again;
 mod half;
+mod headers;
 mod life;
 mod numbering;
 mod reader;
@@ -17,6 +18,7 @@ mod tell;
 mod tests;
 
 pub use crate::wire::IcmpKind;
+pub use headers::{HEADERS_MAX, Headers};
 pub use numbering::Numbering;
 pub use reader::{CaptureReader, CaptureReading, Observer, Tally};
 pub use record::{

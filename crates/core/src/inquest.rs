@@ -26,6 +26,7 @@ use advice::Advice;
 use evidence::Weighs;
 use facts::Facts;
 use finding::{End, Finding};
+use numbers::Quantities;
 use subject::Subject;
 use weigh::{Case, Law, Weighed};
 
@@ -75,10 +76,12 @@ impl Court {
 
     fn argue(&self, facts: &Facts, subject: &Subject<'_>, first_id: usize) -> Finding {
         let gathered = observe::gather(facts, subject, &self.law, first_id);
+        let measured =
+            Quantities { replayed: gathered.replayed.clone(), ..subject.measured.clone() };
         let case = Case {
             evidence: &gathered.evidence,
             clocks: &gathered.clocks,
-            measured: &subject.measured,
+            measured: &measured,
             models: subject.rhythm.as_ref().map_or(&[], |r| &r.models),
         };
         let weighed = weigh::weigh(&self.law, case);
@@ -92,7 +95,7 @@ impl Court {
             outcome: outcome(&self.law, &weighed),
             sensitivity,
             weighed,
-            measured: subject.measured.clone(),
+            measured: measured.clone(),
             phase_breaks: subject.rhythm.as_ref().map_or(0, |r| r.breaks.len()),
             rhythm: subject.rhythm.clone(),
             ends: subject.end_moments(),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::entry::{Counters, Entry, Proto, Status, TcpFlow, half_flag};
 use super::hash::{Fold, Quick};
-use super::judged::{Judged, Verdict};
+use super::judged::{Event, Judged, Verdict};
 use super::packet::{Body, Checksum, Packet, Tuple, flag, proto};
 use super::read::{Unreadable, read};
 use super::record::{Line, Record, TimerRecord};
@@ -67,6 +67,19 @@ pub struct Taken {
     pub skipped: u64,
 }
 
+/// One packet that the table saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// Its ends as the capture shows them.
+    pub arrived: Tuple,
+    /// The packet as it arrives at the box.
+    pub packet: Packet,
+    /// The table's answer.
+    pub judged: Judged,
+    /// An earlier packet of the flow met another fate than when the capture was taken.
+    pub simulated: bool,
+}
+
 /// A replay under way.
 #[derive(Clone, Debug)]
 pub struct Replay {
@@ -79,8 +92,8 @@ pub struct Replay {
     met: HashMap<Tuple, (), Quick>,
     /// As translated flows leave, to as they arrive.
     leaving: HashMap<Tuple, Tuple, Quick>,
-    /// Tuples of translated flows seen arriving.
-    arriving: HashMap<Tuple, (), Quick>,
+    /// Tuples as translated flows arrive, and whether the capture shows them doing so.
+    arriving: HashMap<Tuple, bool, Quick>,
     sightings: Box<[Sighting]>,
     verify_checksums: bool,
     tally: Tally,
@@ -152,6 +165,7 @@ impl Replay {
                     other.insert(entry);
                 }
                 taken.entries += 1;
+                self.met.insert(flow_of(&entry.original), ());
                 self.remember_translation(&entry);
             } else {
                 taken.skipped += 1;
@@ -161,11 +175,23 @@ impl Replay {
     }
 
     fn remember_translation(&mut self, entry: &Entry) {
-        let (original, reply) = (entry.original, entry.reply);
+        self.translate(entry.original, entry.reply);
+    }
+
+    /// Makes a translation known, as a dump tells it: packets of `original` are answered as
+    /// `reply`. Copies that leave translated are then told from packets that arrive.
+    pub fn translate(&mut self, original: Tuple, reply: Tuple) {
         let (Some(back), Some(out)) = (original.inverse(), reply.inverse()) else { return };
-        if back != reply {
-            self.leaving.insert(out, original);
-            self.leaving.insert(back, reply);
+        if back == reply {
+            return;
+        }
+        self.leaving.insert(out, original);
+        self.leaving.insert(back, reply);
+        self.arriving.insert(original, false);
+        self.arriving.insert(reply, false);
+        self.table.translate(original, reply);
+        if let Some(other) = &mut self.as_it_was {
+            other.translate(original, reply);
         }
     }
 
@@ -187,43 +213,75 @@ impl Replay {
     /// Judges one packet of the capture; `file` tells captures read together apart. Lines are
     /// appended: the timers that ran out before it, and the packet if the table sees it.
     pub fn packet(&mut self, captured: &capture::Packet<'_>, file: usize, lines: &mut Vec<Line>) {
+        let Some(sight) = self.judge(captured, file) else { return };
+        lines.extend(self.table.drain_events().map(|e| Line::Timer(TimerRecord::from(&e))));
+        let rules = self.table.rules();
+        let (number, at) = (captured.number, captured.at);
+        let mut record = Record::of(number, at, sight.arrived, &sight.judged, rules);
+        record.simulated = sight.simulated;
+        lines.push(Line::Packet(Box::new(record)));
+    }
+
+    /// Judges one packet and tells no lines; `None` if the table does not see it. What ended until
+    /// then is for [`Replay::drain_events`].
+    pub fn judge(&mut self, captured: &capture::Packet<'_>, file: usize) -> Option<Sight> {
         self.tally.packets += 1;
         let Some(ip) = ip_packet(captured) else {
             self.tally.not_ip += 1;
-            return;
+            return None;
         };
         if self.seen_again(captured, ip, file) {
             self.tally.seen_again += 1;
-            return;
+            return None;
         }
-        let mut packet = match read(ip) {
-            Ok(packet) => packet,
+        let mut packet = self.read(ip)?;
+        let arrived = packet.tuple;
+        if !self.as_it_arrives(&mut packet) {
+            self.tally.leaving += 1;
+            return None;
+        }
+        if self.last.is_some_and(|last| captured.at < last) {
+            self.tally.backwards += 1;
+        }
+        self.last = self.last.max(Some(captured.at));
+        let (judged, simulated) = self.both(captured.at, &packet);
+        self.tally.judged += 1;
+        self.tally.invalid += u64::from(judged.verdict == Verdict::Invalid);
+        self.tally.ignored += u64::from(judged.verdict == Verdict::Ignore);
+        self.note_midstream(&packet, &judged);
+        Some(Sight { arrived, packet, judged, simulated })
+    }
+
+    fn read(&mut self, ip: &[u8]) -> Option<Packet> {
+        match read(ip) {
+            Ok(mut packet) => {
+                if packet.checksum == Checksum::Bad {
+                    self.tally.bad_checksums += 1;
+                    if !self.verify_checksums {
+                        packet.checksum = Checksum::NotChecked;
+                    }
+                }
+                Some(packet)
+            }
             Err(why) => {
                 match why {
                     Unreadable::NotIp => self.tally.not_ip += 1,
                     Unreadable::Fragment => self.tally.fragments += 1,
                     Unreadable::CutShort => self.tally.cut_short += 1,
                 }
-                return;
-            }
-        };
-        if packet.checksum == Checksum::Bad {
-            self.tally.bad_checksums += 1;
-            if !self.verify_checksums {
-                packet.checksum = Checksum::NotChecked;
+                None
             }
         }
-        let arrived = packet.tuple;
-        if !self.as_it_arrives(&mut packet) {
-            self.tally.leaving += 1;
-            return;
-        }
-        if self.last.is_some_and(|last| captured.at < last) {
-            self.tally.backwards += 1;
-        }
-        self.last = self.last.max(Some(captured.at));
-        self.note_midstream(&packet);
-        self.judge(captured, arrived, &packet, lines);
+    }
+
+    /// Moves time on to `at`; what ends until then is for [`Replay::drain_events`].
+    pub fn advance_quietly(&mut self, at: Moment) {
+        self.table.advance_to(at);
+    }
+
+    /// What has ended since it was last asked, in order of time.
+    pub fn drain_events(&mut self) -> std::vec::Drain<'_, Event> {
+        self.table.drain_events()
     }
 
     /// Moves time on to `at` and appends the timers that run out until then.
@@ -232,30 +290,18 @@ impl Replay {
         lines.extend(self.table.drain_events().map(|e| Line::Timer(TimerRecord::from(&e))));
     }
 
-    fn judge(
-        &mut self,
-        captured: &capture::Packet<'_>,
-        arrived: Tuple,
-        packet: &Packet,
-        lines: &mut Vec<Line>,
-    ) {
-        let judged = self.table.packet(captured.at, packet);
-        self.tally.judged += 1;
-        self.tally.invalid += u64::from(judged.verdict == Verdict::Invalid);
-        self.tally.ignored += u64::from(judged.verdict == Verdict::Ignore);
-        lines.extend(self.table.drain_events().map(|e| Line::Timer(TimerRecord::from(&e))));
-        let rules = self.table.rules();
-        let mut record = Record::of(captured.number, captured.at, arrived, &judged, rules);
-        if let Some(other) = &mut self.as_it_was {
-            let was = other.packet(captured.at, packet);
-            other.drain_events();
-            let flow = flow_of(&packet.tuple);
-            record.simulated = self.parted.contains_key(&flow);
-            if fate(&was) != fate(&judged) {
-                self.parted.insert(flow, ());
-            }
+    /// The table's answer, and whether the ends would have acted otherwise by now.
+    fn both(&mut self, at: Moment, packet: &Packet) -> (Judged, bool) {
+        let judged = self.table.packet(at, packet);
+        let Some(other) = &mut self.as_it_was else { return (judged, false) };
+        let was = other.packet(at, packet);
+        other.drain_events();
+        let flow = flow_of(&packet.tuple);
+        let simulated = self.parted.contains_key(&flow);
+        if fate(&was) != fate(&judged) {
+            self.parted.insert(flow, ());
         }
-        lines.push(Line::Packet(Box::new(record)));
+        (judged, simulated)
     }
 
     /// The tuple it arrives with, where the capture shows it leaving; false if it was seen
@@ -264,13 +310,12 @@ impl Replay {
         if self.leaving.is_empty() {
             return true;
         }
+        if let Some(seen) = self.arriving.get_mut(&packet.tuple) {
+            *seen = true; // from now on what leaves is a copy
+            return true;
+        }
         match self.leaving.get(&packet.tuple) {
-            _ if self.table.find(&packet.tuple).is_some() => {
-                // Seen arriving: from now on what leaves is a copy.
-                self.arriving.insert(packet.tuple, ());
-                true
-            }
-            Some(arriving) if self.arriving.contains_key(arriving) => false,
+            Some(arriving) if self.arriving.get(arriving) == Some(&true) => false,
             Some(arriving) => {
                 packet.tuple = *arriving;
                 true
@@ -279,11 +324,14 @@ impl Replay {
         }
     }
 
-    fn note_midstream(&mut self, packet: &Packet) {
+    /// Only a packet that made its entry, or met none, can be the first of its flow.
+    fn note_midstream(&mut self, packet: &Packet, judged: &Judged) {
         let Body::Tcp(tcp) = packet.body else { return };
-        let known = self.table.find(&packet.tuple).is_some();
+        if judged.entry.is_some() && !judged.created {
+            return;
+        }
         let new = self.met.insert(flow_of(&packet.tuple), ()).is_none();
-        if new && !known && !tcp.has(flag::SYN) {
+        if new && !tcp.has(flag::SYN) {
             self.tally.midstream += 1;
         }
     }

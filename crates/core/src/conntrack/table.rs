@@ -6,9 +6,10 @@
 //! before its predecessor is taken as simultaneous with it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 use super::entry::{Counters, Entry, Proto, Status};
+use super::hash::Quick;
 use super::index::{Index, Place, hash_of};
 use super::judged::{CtState, Event, Gone, Judged, Met, Verdict};
 use super::packet::{Body, Checksum, Hook, Packet, Tuple, may_open};
@@ -35,6 +36,8 @@ pub struct Table {
     made: u64,
     invalid: u64,
     events: Vec<Event>,
+    /// How the answers of translated flows arrive, by the original direction.
+    replies: HashMap<Tuple, Tuple, Quick>,
 }
 
 impl Table {
@@ -51,6 +54,7 @@ impl Table {
             made: 0,
             invalid: 0,
             events: Vec::new(),
+            replies: HashMap::default(),
         }
     }
 
@@ -125,6 +129,12 @@ impl Table {
         true
     }
 
+    /// Entries made by `original` from now on expect their answers as `reply`: what a NAT rule of
+    /// the box makes of them. An address is translated for an entry's whole life.
+    pub fn translate(&mut self, original: Tuple, reply: Tuple) {
+        self.replies.insert(original, reply);
+    }
+
     /// Removes an entry from outside, without an event; false if no entry has this tuple.
     pub fn remove(&mut self, tuple: &Tuple) -> bool {
         let Some((slot, _)) = self.look_up(tuple) else { return false };
@@ -196,9 +206,12 @@ impl Table {
         if self.is_full() {
             return Judged { verdict: Verdict::Drop, ..refused(packet, Reason::TableFull) };
         }
-        let Some(reply) = packet.tuple.inverse() else {
+        let Some(inverse) = packet.tuple.inverse() else {
             return refused(packet, Reason::UnpairedIcmp);
         };
+        let translated =
+            if self.replies.is_empty() { None } else { self.replies.get(&packet.tuple) };
+        let reply = translated.copied().unwrap_or(inverse);
         let mut entry = Entry {
             id: 0,
             original: packet.tuple,

@@ -4,6 +4,7 @@
 //! adds the decoding of one file.
 
 use super::Finished;
+use super::headers::Headers;
 use super::table::{FLOWS_MAX, Table};
 use crate::capture::{Packet, Ready, Stream};
 use crate::time::{Gap, Moment};
@@ -142,6 +143,7 @@ impl Tally {
 pub struct CaptureReader {
     stream: Stream,
     observer: Observer,
+    headers: Headers,
 }
 
 /// Everything a capture told.
@@ -167,12 +169,17 @@ pub struct CaptureReading {
     pub made_by: Vec<String>,
     /// What was odd, one sentence each: damage, cut packets, time running backwards.
     pub notes: Vec<String>,
+    /// Bytes of the file that could not be read as packets.
+    pub lost_bytes: u64,
+    /// The headers of its TCP packets.
+    pub headers: Headers,
 }
 
 impl CaptureReader {
     /// A reader; `name` is how the file is called in records.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { stream: Stream::new(), observer: Observer::new(vec![name.into()]) }
+        let observer = Observer::new(vec![name.into()]);
+        Self { stream: Stream::new(), observer, headers: Headers::default() }
     }
 
     /// Takes the next bytes of the (unpacked) file.
@@ -185,6 +192,7 @@ impl CaptureReader {
         while self.stream.advance() == Ready::Packet {
             if let Some(packet) = self.stream.packet() {
                 self.observer.packet(&packet, 0);
+                self.headers.keep(&packet);
             }
         }
     }
@@ -216,6 +224,8 @@ impl CaptureReader {
             comments: about.comments.clone(),
             made_by: about.made_by.clone(),
             notes,
+            lost_bytes: self.stream.damage().map_or(0, |(_, lost)| lost),
+            headers: self.headers,
             flows: self.observer.finish().collect(),
         }
     }

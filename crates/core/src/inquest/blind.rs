@@ -57,6 +57,11 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
     let others = odd.count().saturating_sub(argued);
     let series: usize = facts.logs().map(|(_, l)| l.series.len()).sum();
     let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
+    for told in findings.iter().flat_map(|f| &f.gathered.withheld) {
+        if !missing.contains(told) {
+            missing.push(told.clone());
+        }
+    }
     if others > 0 {
         missing.push(format!(
             "{others} more connections in the captures ended by reset or in silence and belong to no finding"

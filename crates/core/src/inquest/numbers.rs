@@ -37,6 +37,17 @@ pub struct Quantities {
     pub opens_known: bool,
     /// The ends show some period at all.
     pub periodic: bool,
+    /// What a replay of the box's table says of the last refresh of the entries.
+    pub replayed: Option<Replayed>,
+}
+
+/// What the replay of a box's table says of its timer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    /// The box, as its clocks name it.
+    pub keeper: String,
+    /// Seconds that ran out since the last refresh; `None` when the entry stood at the end.
+    pub ran_out_s: Option<f64>,
 }
 
 /// How probable a direct reading of the right clock makes a fit, and a misfit. The remainder is for
@@ -101,6 +112,11 @@ pub fn fit(
     catalogue: &Catalogue,
 ) -> Option<Fit> {
     let any = measured.lifetime.or(measured.silence).or(measured.detection)?;
+    if let (Measures::Refresh, Some(replayed)) = (cause.measures, &measured.replayed)
+        && let Some(fit) = after_replay(candidate, replayed)
+    {
+        return Some(fit);
+    }
     match cause.measures {
         Measures::None if cause.id == super::causes::UNKNOWN => Some(Fit::open(UNLISTED)),
         Measures::None => Some(Fit::open(NO_CLOCK)),
@@ -131,6 +147,36 @@ pub fn fit(
             ))
         }
     }
+}
+
+/// A replay tells of the box's entry more than ages do. That what ran out is what the box is set
+/// to is the replay's premise and no news: it makes the number neither likelier nor less likely.
+fn after_replay(candidate: Candidate<'_>, replayed: &Replayed) -> Option<Fit> {
+    let Candidate::Seen(seen) = candidate else {
+        return replayed.ran_out_s.map(|_| Fit::open(UNLISTED));
+    };
+    if seen.keeper != replayed.keeper {
+        return None;
+    }
+    let own = number(seen.seconds);
+    Some(match replayed.ran_out_s {
+        Some(s) if (s - seen.seconds).abs() <= 1.0 => {
+            Fit { likelihood: UNLISTED, fits: Some(true), ruled_out: None }
+        }
+        Some(s) => {
+            let why = format!(
+                "not its {own} s ran out, but the {} s the entry was last given",
+                number(s)
+            );
+            Fit { likelihood: UNLISTED, fits: Some(false), ruled_out: Some(why) }
+        }
+        None => {
+            let why = format!(
+                "its {own} s had not run out: the replay of the box's table shows the entry at the end"
+            );
+            outright(seen, false, Some(why), NO_CLOCK)
+        }
+    })
 }
 
 /// The timer values that could have given this lifetime: a period holds the reconnect delay too,

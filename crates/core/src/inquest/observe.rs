@@ -6,12 +6,14 @@
 mod boxes;
 mod lines;
 mod packets;
+mod tables;
 mod times;
 mod written;
 
 use super::clocks_seen;
 use super::evidence::{Evidence, Weighs};
 use super::facts::Facts;
+use super::numbers::Replayed;
 use super::subject::Subject;
 use super::table::Table;
 use super::weigh::Law;
@@ -23,6 +25,10 @@ pub struct Gathered {
     pub evidence: Vec<Evidence>,
     /// The clocks somebody read, each with the index of its evidence.
     pub clocks: Vec<clocks_seen::SeenClock>,
+    /// What could have been looked at and could not be relied on, one sentence each.
+    pub withheld: Vec<String>,
+    /// What a replay of a box's table says of its timer.
+    pub replayed: Option<Replayed>,
 }
 
 /// Gathers the evidence about a subject. `first_id` numbers the first piece.
@@ -40,11 +46,13 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     }
     evidence.extend(boxes::observe(subject, facts, &clocks));
     evidence.extend(written::observe(subject, facts, &clocks));
+    let replayed = tables::observe(subject, facts);
+    evidence.extend(replayed.evidence);
     for (offset, piece) in evidence.iter_mut().enumerate() {
         piece.id = format!("e{}", first_id + offset);
     }
     settle_groups(&mut evidence, &law.table);
-    Gathered { evidence, clocks }
+    Gathered { evidence, clocks, withheld: replayed.withheld, replayed: replayed.timer }
 }
 
 /// Of the pieces that speak of one event only the most direct counts; the others name it.

@@ -339,6 +339,7 @@ fn measure(
         events: rhythm.map_or(0, |r| r.rhythm.events),
         opens_known: series.is_some_and(|s| s.spans.iter().any(|s| s.open.is_some())),
         periodic: lifetime.is_some() && rhythm.is_some_and(|r| r.rhythm.events >= 3),
+        replayed: None,
     }
 }
 

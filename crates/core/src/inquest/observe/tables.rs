@@ -1,0 +1,498 @@
+//! What the table of a box made of a subject's connections: the conntrack model run over the
+//! packets a capture kept, under the settings of the host it was taken on.
+//!
+//! Nothing is said where the model would have to guess: a connection whose opening was not
+//! captured, one direction alone, a capture that was cut short. What is withheld is named.
+
+use super::super::clocks_seen::whose;
+use super::super::evidence::{Cite, Evidence, Weighs};
+use super::super::facts::{Content, Facts, Source};
+use super::super::numbers::{Replayed, number};
+use super::super::subject::{FlowPart, Subject};
+use crate::conntrack::account::{Account, Asked, Look, Lost, Place, accounts};
+use crate::conntrack::version::JUDGED;
+use crate::conntrack::{Settings, Tuple, Verdict, packet::proto};
+use crate::dump::conntrack as dump;
+use crate::flow::{CaptureReading, How};
+use crate::terms::Role;
+use crate::time::Moment;
+
+/// Connections of one subject that are replayed.
+const FLOWS_MAX: usize = 40;
+/// Dumps compared with the replay, and kinds of oddity told, of one connection.
+const TOLD_MAX: usize = 4;
+/// Whole seconds are printed, dumps take a moment, and stamps are often whole seconds too.
+const TOLERANCE_S: i64 = 2;
+/// The setting without which a dump of sysctls says nothing of the table's timers.
+const NEEDED: &str = "nf_conntrack_tcp_timeout_established";
+
+/// What was seen, and what could not be said.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Evidence, for the end of the list.
+    pub(super) evidence: Vec<Evidence>,
+    /// One sentence for each thing that was withheld.
+    pub(super) withheld: Vec<String>,
+    /// What the replay of a hop's own capture says of its timer.
+    pub(super) timer: Option<Replayed>,
+}
+
+/// One box's settings beside one capture.
+struct Bench<'a> {
+    capture: &'a Source,
+    reading: &'a CaptureReading,
+    flows: Vec<&'a FlowPart<'a>>,
+    /// The box: the first source of its settings.
+    at: &'a Source,
+    settings: Settings,
+    cites: Vec<Cite>,
+    how: Standing,
+}
+
+/// How capture and settings belong together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Both from one hop.
+    Hop,
+    /// Both from one of the ends, whose own table is a hop, too.
+    End,
+    /// The settings are a hop's, the capture is from elsewhere on the path.
+    Supposed,
+}
+
+impl Standing {
+    const fn kind(self) -> &'static str {
+        match self {
+            Standing::Hop => "hop-table",
+            Standing::End => "end-table",
+            Standing::Supposed => "hop-table-supposed",
+        }
+    }
+}
+
+/// Replays the subject's connections at every box whose settings are known.
+pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Told {
+    let mut told = Told::default();
+    for bench in benches(subject, facts) {
+        bench.tell(facts, &mut told);
+    }
+    told.withheld.sort();
+    told.withheld.dedup();
+    told
+}
+
+fn benches<'a>(subject: &'a Subject<'_>, facts: &'a Facts) -> Vec<Bench<'a>> {
+    let mut all = Vec::new();
+    for (capture, reading) in facts.captures() {
+        let own = subject.flows.iter().filter(|f| f.source.file == capture.file);
+        let flows: Vec<&FlowPart<'_>> = own.take(FLOWS_MAX).collect();
+        if flows.is_empty() {
+            continue;
+        }
+        let bench = |at: &'a Source, how| {
+            let (settings, cites) = settings_of(facts, at)?;
+            Some(Bench { capture, reading, flows: flows.clone(), at, settings, cites, how })
+        };
+        let mut boxes: Vec<&Source> = Vec::new();
+        for (at, setting) in facts.settings().filter(|(_, s)| s.short() == NEEDED) {
+            if setting.number().is_some() && !boxes.iter().any(|b| one_host(b, at)) {
+                boxes.push(at);
+            }
+        }
+        for at in boxes {
+            let how = match (one_host(at, capture), at.role) {
+                (true, Some(Role::Hop)) => Standing::Hop,
+                (true, _) => Standing::End,
+                (false, Some(Role::Hop)) => Standing::Supposed,
+                (false, _) => continue,
+            };
+            all.extend(bench(at, how));
+        }
+    }
+    all
+}
+
+/// Whether two inputs are of one host: by name, or by a role that nothing contradicts.
+fn one_host(a: &Source, b: &Source) -> bool {
+    match (&a.host, &b.host) {
+        (Some(one), Some(other)) => one == other,
+        _ => a.role.is_some() && a.role == b.role,
+    }
+}
+
+/// The settings of a host, the latest dump last; and the lines they are from.
+fn settings_of(facts: &Facts, at: &Source) -> Option<(Settings, Vec<Cite>)> {
+    let mut sources: Vec<&Source> = facts
+        .sources
+        .iter()
+        .filter(|s| matches!(*s.content, Content::Sysctl(_)) && one_host(s, at))
+        .collect();
+    sources.sort_by_key(|s| s.taken_at);
+    let (mut settings, mut cites) = (Settings::default(), Vec::new());
+    for source in sources {
+        let Content::Sysctl(all) = &*source.content else { continue };
+        let mut lines = Vec::new();
+        for setting in all.iter().filter(|s| s.short().starts_with("nf_conntrack")) {
+            let value = setting.value.parse::<i64>();
+            if value.is_ok_and(|value| settings.set(&setting.key, value).is_ok()) {
+                lines.push(setting.line);
+            }
+        }
+        cites.push(Cite::lines(&source.file, lines));
+    }
+    cites.retain(|c| !c.lines.is_empty());
+    // The table of a single connection is never full.
+    settings.max = None;
+    (!cites.is_empty()).then_some((settings, cites))
+}
+
+fn tuple_of(t: &dump::Tuple) -> Tuple {
+    Tuple { src: t.src, dst: t.dst, sport: t.sport, dport: t.dport, proto: proto::TCP }
+}
+
+/// A connection and what the table made of it.
+type Replay<'a> = (&'a FlowPart<'a>, &'a Account);
+
+/// A dump of the box's table, with the moment it was taken.
+type Dump<'a> = (&'a Source, &'a [dump::Entry], Moment);
+
+impl<'a> Bench<'a> {
+    /// The table's dumps of this box.
+    fn dumps<'f>(
+        &'f self,
+        facts: &'f Facts,
+    ) -> impl Iterator<Item = (&'f Source, &'f [dump::Entry])> + 'f {
+        facts.sources.iter().filter(|s| one_host(s, self.at)).filter_map(|s| match &*s.content {
+            Content::Conntrack(entries) => Some((s, entries.as_slice())),
+            _ => None,
+        })
+    }
+
+    fn tell(&self, facts: &Facts, told: &mut Told) {
+        let (capture, place) = (&self.capture.file, whose(self.at));
+        let mut withhold = |why: &str| {
+            told.withheld
+                .push(format!("what the table of {place} made of the packets in {capture}: {why}"));
+        };
+        if self.reading.headers.too_many() {
+            return withhold("too many packets to be kept for it; hopclock replay judges them");
+        }
+        let mut dumps: Vec<Dump<'_>> = Vec::new();
+        let mut place = Place {
+            settings: self.settings,
+            kernel: JUDGED,
+            translations: Vec::new(),
+            looks: Vec::new(),
+        };
+        for (source, entries) in self.dumps(facts) {
+            let tcp = entries.iter().filter(|e| e.protocol == "tcp" && e.remaining_s.is_some());
+            place
+                .translations
+                .extend(tcp.filter_map(|e| Some((tuple_of(&e.original), tuple_of(&e.reply?)))));
+            if let Some(at) = source.taken_at {
+                place.looks.push(at);
+                dumps.push((source, entries, at));
+            }
+        }
+        place.looks.dedup();
+        let asked: Vec<Asked> = self.flows.iter().map(|f| asked(f)).collect();
+        let found = accounts(&self.reading.headers, &place, &asked);
+        let ended = self.flows.iter().copied().zip(&found).filter(|(f, _)| f.ended());
+        let (whole, part): (Vec<Replay<'_>>, Vec<Replay<'_>>) =
+            ended.partition(|(_, account)| account.is_whole());
+        if let Some((_, account)) = part.first() {
+            withhold(not_whole(account));
+        }
+        let mut looks = Agreement::default();
+        for ((flow, account), asked) in self.flows.iter().zip(&found).zip(&asked) {
+            if account.is_whole() {
+                looks.compare(self, (flow, asked), account, &dumps);
+            }
+        }
+        if let Some((piece, timer)) = self.weighed(&whole, &looks) {
+            let relied_on = piece.strength > 0.5 && matches!(piece.weighs, Weighs::Table { .. });
+            if self.how == Standing::Hop && relied_on {
+                told.timer = Some(timer);
+            }
+            told.evidence.push(piece);
+            told.withheld.push(format!(
+                "the kernel of {}: its table was replayed by the rules of Linux {JUDGED}; before 6.1 what is \
+                 ignored here was INVALID",
+                whose(self.at)
+            ));
+        }
+        if let Some((flow, account)) = whole.first() {
+            told.evidence.extend(self.odd(flow, account));
+        }
+        told.evidence.extend(looks.evidence.into_iter().take(TOLD_MAX));
+    }
+
+    /// The one piece that is weighed: what most of the connections that ended show.
+    fn weighed(&self, whole: &[Replay<'_>], looks: &Agreement) -> Option<(Evidence, Replayed)> {
+        let (value, own) = majority(whole)?;
+        let (flow, account) = own.first()?;
+        let mut says = self.sentence(flow, account, value);
+        if own.len() > 1 {
+            says += &format!(" ({} connections)", own.len());
+        }
+        let strength = self.strength(own.iter().map(|(_, a)| *a), looks, &mut says);
+        let mut cites: Vec<Cite> = own
+            .iter()
+            .take(20)
+            .map(|(f, a)| Cite::packets(&self.capture.file, packets_of(f, a)))
+            .collect();
+        cites.extend(self.cites.iter().cloned());
+        let weighs = match looks.differ {
+            // The dumps are what was printed; a model they contradict proves nothing.
+            n if n > 0 => Weighs::Context("table-replay"),
+            _ => Weighs::Table { kind: self.how.kind(), value },
+        };
+        let piece = Evidence::new(weighs, says, cites).on(self.at.host.as_ref()).weaker(strength);
+        let ran_out_s = account.lost.as_ref().map(|_| f64::from(account.given));
+        Some((piece, Replayed { keeper: whose(self.at), ran_out_s }))
+    }
+
+    /// How far the replay can be relied on, and why not further.
+    fn strength<'x>(
+        &self,
+        accounts: impl Iterator<Item = &'x Account>,
+        looks: &Agreement,
+        says: &mut String,
+    ) -> f64 {
+        let mut strength: f64 = if looks.agree > 0 { 1.0 } else { 0.9 };
+        if accounts.map(|a| a.unseen).sum::<u64>() > 0 {
+            *says += "; the capture missed packets that were acknowledged, and windows depend on every one";
+            strength *= 0.4;
+        }
+        if self.reading.skipped > 0 || self.reading.lost_bytes > 0 {
+            *says += "; the capture is cut, and what is missing could have refreshed it";
+            strength *= 0.6;
+        }
+        if looks.differ > 0 {
+            *says += "; dumps of the table differ from the replay, so it is not counted";
+        }
+        strength
+    }
+
+    fn sentence(&self, flow: &FlowPart<'_>, account: &Account, value: &str) -> String {
+        let place = whose(self.at);
+        let supposed = if self.how == Standing::Supposed {
+            format!(", supposing that what {} saw passed there unchanged", whose(self.capture))
+        } else {
+            String::new()
+        };
+        let refreshed = account.refreshed.map_or(0, |m| m.packet);
+        let given = account.given;
+        let end = flow.flow.last_words.end;
+        let before = |at: Moment| end.map_or(0.0, |e| e.at.since(at).secs_f64());
+        let what = match (value, &account.lost) {
+            ("frozen", Some(lost)) => format!(
+                "the entry was refreshed last by packet {refreshed}, to {given} s; {} packets after it passed and refreshed \
+                 nothing (the first is {}); it was gone {} s before the end{}",
+                lost.passed,
+                lost.packets.first().copied().unwrap_or(0),
+                number(before(lost.at)),
+                fits(flow, lost)
+            ),
+            ("ran-out", Some(lost)) => format!(
+                "the entry was refreshed last by packet {refreshed}, to {given} s, nothing came for {} s, and it was \
+                 gone {} s before the end{}",
+                number(lost.refreshed.map_or(0.0, |m| lost.at.since(m.at).secs_f64())),
+                number(before(lost.at)),
+                fits(flow, lost)
+            ),
+            ("refused", _) => format!(
+                "packets in the last exchange were INVALID while the entry stood, and left untranslated: {}",
+                listed(&account.refused_last)
+            ),
+            _ => format!(
+                "the entry was refreshed by packet {refreshed}, {} s before the end, and {} s remained: its timer \
+                 did not end this connection{}",
+                number(account.refreshed.map_or(0.0, |m| before(m.at))),
+                account.left_at_end.unwrap_or(0),
+                if account.since > 0 {
+                    format!(", though {} packets since then refreshed nothing", account.since)
+                } else {
+                    String::new()
+                }
+            ),
+        };
+        format!("the table of {place}, replayed over {}{supposed}: {what}", self.capture.file)
+    }
+
+    /// Packets that did not count, by reason.
+    fn odd(&self, flow: &FlowPart<'_>, account: &Account) -> Vec<Evidence> {
+        let of = |odd: &crate::conntrack::account::Odd| {
+            let verdict = match odd.verdict {
+                Verdict::Invalid | Verdict::Drop => "INVALID",
+                _ => "ignored",
+            };
+            let says = format!(
+                "in the table of {}, {} packets of {}#{} were {verdict}, the first with \u{201c}{}\u{201d}: {}",
+                whose(self.at),
+                odd.count,
+                flow.source.file,
+                flow.number,
+                odd.says,
+                listed(&odd.packets)
+            );
+            let cites = vec![Cite::packets(&self.capture.file, odd.packets.iter().copied())];
+            Evidence::new(Weighs::Context("table-odd"), says, cites).on(self.at.host.as_ref())
+        };
+        let told = account.odd.iter().filter(|o| o.verdict != Verdict::Accept);
+        told.take(TOLD_MAX).map(of).collect()
+    }
+}
+
+/// The value most connections show, with those: ends of one kind are one observation.
+fn majority<'r, 'a>(whole: &'r [Replay<'a>]) -> Option<(&'static str, Vec<&'r Replay<'a>>)> {
+    let values: Vec<&'static str> = whole.iter().filter_map(|(_, a)| value(a)).collect();
+    let count = |v: &'static str| values.iter().filter(|o| **o == v).count();
+    let most = *values.iter().max_by_key(|v| count(v))?;
+    // Half one thing and half another is no observation.
+    if values.iter().any(|v| *v != most && count(v) == count(most)) {
+        return None;
+    }
+    Some((most, whole.iter().filter(|(_, a)| value(a) == Some(most)).collect()))
+}
+
+/// Dumps of the box beside what the replay has at the same moments.
+#[derive(Default)]
+struct Agreement {
+    agree: usize,
+    differ: usize,
+    evidence: Vec<Evidence>,
+}
+
+impl Agreement {
+    fn compare(
+        &mut self,
+        bench: &Bench<'_>,
+        (flow, asked): (&FlowPart<'_>, &Asked),
+        account: &Account,
+        dumps: &[Dump<'_>],
+    ) {
+        for (source, entries, at) in dumps {
+            let Some(look) = account.looks.iter().find(|l| l.at == *at) else { continue };
+            let own = entries.iter().find(|e| is_of(e, &asked.flow));
+            let Some(entry) = own else { continue };
+            let Some(printed) = entry.remaining_s.and_then(|s| i64::try_from(s).ok()) else {
+                continue;
+            };
+            let agree = agrees(look, printed, entry.tcp_state.as_deref());
+            // Beyond the capture's end a difference only says that something came.
+            if !agree && !look.seen {
+                continue;
+            }
+            *(if agree { &mut self.agree } else { &mut self.differ }) += 1;
+            let replayed = look.entry.map_or("no entry".to_owned(), |(left, state)| {
+                format!("{left} s{}", state.map_or(String::new(), |s| format!(" in {}", s.name())))
+            });
+            let says = format!(
+                "{} printed {printed} s for {}#{}{} at {}; the replay has {replayed}: they {}",
+                whose(bench.at),
+                flow.source.file,
+                flow.number,
+                entry.tcp_state.as_deref().map_or(String::new(), |s| format!(" in {s}")),
+                stamp(*at),
+                if agree { "agree" } else { "differ" }
+            );
+            let before = account.refreshed.map(|m| m.packet);
+            let cites = vec![
+                Cite::lines(&source.file, [entry.line]),
+                Cite::packets(&bench.capture.file, account.opened.into_iter().chain(before)),
+            ];
+            let piece = Evidence::new(Weighs::Context("table-look"), says, cites);
+            self.evidence.push(piece.on(bench.at.host.as_ref()));
+        }
+    }
+}
+
+fn agrees(look: &Look, printed: i64, state: Option<&str>) -> bool {
+    look.entry.is_some_and(|(left, own)| {
+        (i64::from(left) - printed).abs() <= TOLERANCE_S
+            && (state.is_none() || state == own.map(|s| s.name()))
+    })
+}
+
+/// Whether an entry is the connection's, by its ends before translation or after it.
+fn is_of(entry: &dump::Entry, flow: &Tuple) -> bool {
+    entry.protocol == "tcp"
+        && (tuple_of(&entry.original) == *flow
+            || entry.reply.is_some_and(|r| tuple_of(&r).inverse() == Some(*flow)))
+}
+
+fn asked(flow: &FlowPart<'_>) -> Asked {
+    let record = &flow.flow.record;
+    let (client, server) = (record.client, record.server);
+    Asked {
+        flow: Tuple {
+            src: client.ip(),
+            dst: server.ip(),
+            sport: client.port(),
+            dport: server.port(),
+            proto: proto::TCP,
+        },
+        packets: (record.first_packet, record.last_packet),
+        end: flow.flow.last_words.end.filter(|_| flow.ended()),
+    }
+}
+
+fn value(account: &Account) -> Option<&'static str> {
+    match &account.lost {
+        Some(lost) if lost.passed > 0 => Some("frozen"),
+        Some(_) => Some("ran-out"),
+        None if !account.refused_last.is_empty() => Some("refused"),
+        None => account.left_at_end.map(|_| "alive"),
+    }
+}
+
+fn not_whole(account: &Account) -> &'static str {
+    match (account.opened, account.judged) {
+        (_, [0, 0]) => "none of its packets could be judged",
+        (None, _) => {
+            "the capture begins in the middle of the connection, so the windows its packets are judged by are \
+             not known"
+        }
+        _ => "only one direction was captured, and the table judges each by the other",
+    }
+}
+
+/// Whether an end is what follows from an entry that is gone.
+fn fits(flow: &FlowPart<'_>, lost: &Lost) -> String {
+    let met = lost.found_none.map_or(String::new(), |(packet, verdict)| match verdict {
+        Verdict::Invalid => format!("; packet {packet} then found none and was INVALID"),
+        _ => format!("; packet {packet} then found none and made another"),
+    });
+    let end = match flow.flow.record.ending.how {
+        How::Rst | How::Silence => "as the end seen fits",
+        _ => "though a connection whose entry is gone seldom ends in a FIN",
+    };
+    format!("{met}, {end}")
+}
+
+fn packets_of(flow: &FlowPart<'_>, account: &Account) -> Vec<u64> {
+    let mut packets: Vec<u64> = account.opened.into_iter().collect();
+    packets.extend(account.refreshed.map(|m| m.packet));
+    if let Some(lost) = &account.lost {
+        packets.extend(lost.packets.iter().take(3));
+        packets.extend(lost.found_none.map(|(packet, _)| packet));
+    }
+    packets.extend(&account.refused_last);
+    packets.extend(flow.flow.last_words.end.map(|m| m.packet));
+    packets
+}
+
+/// Packet numbers for a sentence: a few of them.
+fn listed(packets: &[u64]) -> String {
+    const SHOWN: usize = 6;
+    let shown: Vec<String> = packets.iter().take(SHOWN).map(u64::to_string).collect();
+    let more = if packets.len() > SHOWN { " \u{2026}" } else { "" };
+    let word = if packets.len() == 1 { "packet" } else { "packets" };
+    format!("{word} {}{more}", shown.join(", "))
+}
+
+fn stamp(at: Moment) -> String {
+    let stamp = jiff::Timestamp::from_nanosecond(i128::from(at.ns()));
+    stamp.map_or_else(|_| format!("{} ns", at.ns()), |s| format!("{s:.0}"))
+}
