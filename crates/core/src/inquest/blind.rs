@@ -57,11 +57,7 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
     let others = odd.count().saturating_sub(argued);
     let series: usize = facts.logs().map(|(_, l)| l.series.len()).sum();
     let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
-    for told in findings.iter().flat_map(|f| &f.gathered.withheld) {
-        if !missing.contains(told) {
-            missing.push(told.clone());
-        }
-    }
+    missing.extend(withheld(findings));
     if others > 0 {
         missing.push(format!(
             "{others} more connections in the captures ended by reset or in silence and belong to no finding"
@@ -77,4 +73,15 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
         missing.push("no end of a connection was found in any input".to_owned());
     }
     missing
+}
+
+/// What observers could not rely on, each once.
+fn withheld(findings: &[Finding]) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for why in findings.iter().flat_map(|f| &f.gathered.withheld) {
+        if !told.contains(why) {
+            told.push(why.clone());
+        }
+    }
+    told
 }
