@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use super::entry::Entry;
 use super::hash::Quick;
 use super::judged::{CtState, Event, Gone, Verdict};
-use super::packet::{Body, Tuple, flag};
+use super::packet::{Body, Tcp, Tuple, flag};
 use super::reason::{Bound, Reason};
 use super::replay::{Replay, Sight};
 use super::settings::Settings;
@@ -83,6 +83,8 @@ pub struct Lost {
     pub state: Option<State>,
     /// The packet that refreshed it last.
     pub refreshed: Option<Mark>,
+    /// Seconds it was then given.
+    pub given: u32,
     /// Packets that passed since then and refreshed nothing.
     pub passed: u64,
     /// The first of them.
@@ -304,7 +306,8 @@ impl Watched {
         let account = &mut self.account;
         let [client, server] = &mut account.judged;
         *(if from_client { client } else { server }) += 1;
-        let opens = matches!(sight.packet.body, Body::Tcp(tcp) if tcp.has(flag::SYN) && !tcp.has(flag::ACK));
+        let opens = |tcp: Tcp| tcp.has(flag::SYN) && !tcp.has(flag::ACK);
+        let opens = matches!(sight.packet.body, Body::Tcp(tcp) if opens(tcp));
         if opens && from_client && account.opened.is_none() {
             account.opened = Some(mark.packet);
         }
@@ -377,6 +380,7 @@ impl Watched {
                 at: event.at,
                 state: event.tcp_state,
                 refreshed: self.account.refreshed,
+                given: self.account.given,
                 passed: self.account.since,
                 packets: std::mem::take(&mut self.passed),
                 found_none: None,

@@ -248,7 +248,7 @@ impl<'a> Bench<'a> {
             _ => Weighs::Table { kind: self.how.kind(), value },
         };
         let piece = Evidence::new(weighs, says, cites).on(self.at.host.as_ref()).weaker(strength);
-        let ran_out_s = account.lost.as_ref().map(|_| f64::from(account.given));
+        let ran_out_s = account.lost.as_ref().map(|lost| f64::from(lost.given));
         Some((piece, Replayed { keeper: whose(self.at), ran_out_s }))
     }
 
@@ -281,8 +281,9 @@ impl<'a> Bench<'a> {
         } else {
             String::new()
         };
-        let refreshed = account.refreshed.map_or(0, |m| m.packet);
-        let given = account.given;
+        let by = account.lost.as_ref().map_or(account.refreshed, |lost| lost.refreshed);
+        let refreshed = by.map_or(0, |m| m.packet);
+        let given = account.lost.as_ref().map_or(account.given, |lost| lost.given);
         let end = flow.flow.last_words.end;
         let before = |at: Moment| end.map_or(0.0, |e| e.at.since(at).secs_f64());
         let what = match (value, &account.lost) {
@@ -473,7 +474,8 @@ fn fits(flow: &FlowPart<'_>, lost: &Lost) -> String {
 
 fn packets_of(flow: &FlowPart<'_>, account: &Account) -> Vec<u64> {
     let mut packets: Vec<u64> = account.opened.into_iter().collect();
-    packets.extend(account.refreshed.map(|m| m.packet));
+    let by = account.lost.as_ref().map_or(account.refreshed, |lost| lost.refreshed);
+    packets.extend(by.map(|m| m.packet));
     if let Some(lost) = &account.lost {
         packets.extend(lost.packets.iter().take(3));
         packets.extend(lost.found_none.map(|(packet, _)| packet));
