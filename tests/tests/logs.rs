@@ -258,6 +258,105 @@ fn any_line(dice: &mut Dice) -> Vec<u8> {
     line
 }
 
+/// The phrasebook's own texts and words, with their spaces turned into what may stand there, in any
+/// case, whole or cut short.
+fn line_of_phrases(dice: &mut Dice, texts: &[String]) -> Vec<u8> {
+    const GAPS: [&str; 12] =
+        [" ", "-", "_", " ", ": ", "\"", " 17 ", "/", ".", "é", " the ", "=300 "];
+    const FRONTS: [&str; 7] = [
+        "2024-05-10T03:14:22Z ",
+        "2024-05-10 03:14:22,123 INFO [main] ",
+        "May 10 03:14:22 host app[7]: ",
+        "203.0.113.7 - - [10/May/2024:03:14:22 +0000] \"GET /a HTTP/1.1\" 200 51 \"-\" \"",
+        "{\"level\":\"info\",\"ts\":1715310862.5,\"msg\":\"",
+        "[2024-05-10T03:14:22.000Z] \"GET / HTTP/1.1\" 200 - 0 24 15 - ",
+        "",
+    ];
+    let mut line = FRONTS[dice.roll(FRONTS.len())].to_string();
+    for _ in 0..1 + dice.roll(4) {
+        let text = &texts[dice.roll(texts.len())];
+        let gap = GAPS[dice.roll(GAPS.len())];
+        let text = text.replace(" * ", " ").replace(' ', gap);
+        let keep = if dice.roll(4) == 0 { dice.roll(text.len() + 1) } else { text.len() };
+        let text: String = text.chars().take(keep).collect();
+        line += &if dice.roll(3) == 0 { text.to_uppercase() } else { text };
+        line += GAPS[dice.roll(GAPS.len())];
+    }
+    line.into_bytes()
+}
+
+/// Every text and every word of the phrasebook.
+fn phrasebook_texts() -> Vec<String> {
+    let path = hopclock_tests::repo().join("crates/core/src/log/phrasebook.toml");
+    let book: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let says = book["product"].as_array().unwrap().iter().flat_map(|p| p["says"].as_array());
+    let phrases = says.flatten().map(|s| s["text"].as_str().unwrap().to_string());
+    let lists = book["lexicon"].as_table().unwrap().values().filter_map(|l| l.as_array());
+    let words = lists.flatten().map(|w| w.as_str().unwrap().to_string());
+    phrases.chain(words).map(|t| t.replace('~', "")).collect()
+}
+
+/// Reads lines by both readers, the quick one in parts of an odd size: the same must come out.
+fn quick_is_thorough(name: &str, bytes: &[u8]) {
+    let mut quick = LogReader::new(Options::default());
+    bytes.chunks(997).for_each(|part| quick.feed(part));
+    let mut thorough = LogReader::thorough(Options::default());
+    thorough.feed(bytes);
+    let (quick, thorough) = (quick.finish(), thorough.finish());
+    for (q, t) in quick.events.iter().zip(&thorough.events) {
+        assert_eq!(format!("{q:?}"), format!("{t:?}"), "{name}");
+    }
+    assert_eq!(format!("{quick:?}"), format!("{thorough:?}"), "{name}");
+}
+
+#[test]
+fn the_quick_reader_takes_the_very_lines_of_the_thorough_one() {
+    for entry in std::fs::read_dir(hopclock_tests::repo().join("tests/logs")).unwrap() {
+        let path = entry.unwrap().path();
+        quick_is_thorough(&path.display().to_string(), &std::fs::read(&path).unwrap());
+    }
+    let texts = phrasebook_texts();
+    let mut dice = Dice(0x51_7cc1_b727_220a);
+    for round in 0..300 {
+        let mut log = Vec::new();
+        for _ in 0..200 {
+            if dice.roll(5) == 0 {
+                log.extend(any_line(&mut dice));
+            } else {
+                log.extend(line_of_phrases(&mut dice, &texts));
+            }
+            log.push(b'\n');
+        }
+        quick_is_thorough(&format!("round {round}"), &log);
+    }
+    let mut log = Vec::new();
+    for text in &texts {
+        log.extend_from_slice(format!("2024-05-10T03:14:22Z {text}\n").as_bytes());
+    }
+    quick_is_thorough("every text", &log);
+}
+
+#[test]
+fn the_quick_reader_takes_the_very_lines_of_all_material() {
+    let Some(folder) = material("the_quick_reader_takes_the_very_lines_of_all_material") else {
+        return;
+    };
+    let mut folders = vec![folder];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "log" || e == "txt" || e == "md") {
+                quick_is_thorough(&path.display().to_string(), &std::fs::read(&path).unwrap());
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 40, "{read} files");
+}
+
 #[test]
 fn any_lines_give_a_reading_that_holds_together() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);

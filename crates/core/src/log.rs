@@ -7,10 +7,12 @@
 
 mod calendar;
 mod dial;
+mod gate;
 mod gather;
 mod identity;
 mod json;
 mod lengths;
+mod lines;
 mod pairing;
 mod phrasebook;
 mod scan;
@@ -142,12 +144,25 @@ pub struct LogReading {
 #[derive(Debug)]
 pub struct LogReader {
     gather: gather::Gather,
+    lines: lines::Lines,
 }
 
 impl LogReader {
     /// A reader with nothing read yet.
     pub fn new(options: Options) -> Self {
-        Self { gather: gather::Gather::new(options) }
+        Self { gather: gather::Gather::new(options, true), lines: lines::Lines::default() }
+    }
+
+    /// A reader that takes no short cuts: it tells the same, several times slower. For holding the
+    /// quick one against it.
+    pub fn thorough(options: Options) -> Self {
+        Self { gather: gather::Gather::new(options, false), lines: lines::Lines::default() }
+    }
+
+    /// Takes the next part of the log, of any size, line ends included. Lines may be spread over
+    /// parts.
+    pub fn feed(&mut self, part: &[u8]) {
+        self.lines.feed(part, |line| self.gather.line(line));
     }
 
     /// Takes the next line, without its line end. Any bytes are fine.
@@ -156,9 +171,21 @@ impl LogReader {
     }
 
     /// Pairs what was read.
-    pub fn finish(self) -> LogReading {
+    pub fn finish(mut self) -> LogReading {
+        self.lines.end(|line| self.gather.line(line));
         pairing::read(self.gather.finish())
     }
+}
+
+/// How many lines of a text carry a time stamp.
+pub fn stamped_lines(text: &[u8]) -> u64 {
+    let mut gather = gather::Gather::new(Options::default(), true);
+    let mut lines = lines::Lines::default();
+    let mut stamped = 0;
+    let mut count = |line: &[u8]| stamped += u64::from(gather.has_stamp(line));
+    lines.feed(text, &mut count);
+    lines.end(&mut count);
+    stamped
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Recognition: what an input is, told by its first bytes.
 
 use hopclock_core::dump::{conntrack, notes, sysctl};
-use hopclock_core::log::{LogReader, Options};
+use hopclock_core::log::{self, LogReader, Options};
 use hopclock_core::time::Moment;
 
 /// A file that begins with this line is for people, not for the inquest.
@@ -152,14 +152,14 @@ fn of_lines(text: &str, modified: Option<Moment>) -> Kind {
     if settings.len() * 2 > lines.len() {
         return Kind::Sysctl;
     }
-    let mut reader = LogReader::new(Options { not_after: modified, ..Options::default() });
-    for line in text.lines() {
-        reader.line(line.as_bytes());
-    }
-    let log = reader.finish();
-    if log.stamped * 10 >= (lines.len() as u64) * 4 && log.stamped > 0 {
+    // A log, as most inputs are, is read once only: here its stamps are enough.
+    let stamped = log::stamped_lines(text.as_bytes());
+    if stamped * 10 >= (lines.len() as u64) * 4 && stamped > 0 {
         return Kind::Log;
     }
+    let mut reader = LogReader::new(Options { not_after: modified, ..Options::default() });
+    reader.feed(text.as_bytes());
+    let log = reader.finish();
     let told = notes::read(text);
     if !told.documented.is_empty() || (!told.incidents.is_empty() && log.events.len() <= 1) {
         return Kind::Notes;

@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// A dump or note larger than this is read as far as this and no further.
 const TEXT_MAX: u64 = 256 << 20;
-/// A line longer than this is cut: hostile or binary, never a log's.
-const LINE_MAX: u64 = 1 << 20;
 
 /// How an input came out: its content when it can be argued from, and its entry.
 struct Outcome {
@@ -161,18 +159,20 @@ fn capture(stream: &mut dyn Read, mut input: Input) -> Outcome {
 }
 
 fn log(stream: &mut dyn BufRead, mut reader: LogReader, mut input: Input) -> Outcome {
-    let mut line = Vec::new();
     loop {
-        line.clear();
-        match stream.take(LINE_MAX).read_until(b'\n', &mut line) {
-            Ok(0) => break,
-            Ok(_) => reader.line(trimmed(&line)),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+        let taken = match stream.fill_buf() {
+            Ok([]) => break,
+            Ok(part) => {
+                reader.feed(part);
+                part.len()
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
             Err(e) => {
                 input.notes.push(format!("reading stopped: {}", plain(&e)));
                 break;
             }
-        }
+        };
+        stream.consume(taken);
     }
     let reading = reader.finish();
     input.records = reading.stamped;
@@ -201,11 +201,6 @@ fn taken(reading: &LogReading) -> Vec<String> {
         ))
     });
     told.take(SHOWN).collect()
-}
-
-fn trimmed(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {

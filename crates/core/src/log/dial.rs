@@ -149,18 +149,21 @@ impl Dial {
     fn summer_ends(&mut self, local: i64) -> i64 {
         if let Some(last) = self.last_local {
             let back = last - local;
-            let hour = local.rem_euclid(DAY) / (3600 * NS);
-            let month = self.month_of(local);
-            // 1970-01-01 was a Thursday: Sundays are the days with remainder 3.
-            let sunday = local.div_euclid(DAY).rem_euclid(7) == 3;
-            let season = matches!(month, 3 | 4 | 9 | 10 | 11);
-            if (3300 * NS..=3600 * NS).contains(&back) && sunday && season && hour <= 3 {
+            if (3300 * NS..=3600 * NS).contains(&back) && self.may_change(local) {
                 self.set_back += 3600 * NS;
                 self.counts.set_back += 1;
             }
         }
         self.last_local = Some(local);
         self.set_back
+    }
+
+    /// Whether clocks are set back at such a time anywhere.
+    fn may_change(&self, local: i64) -> bool {
+        let hour = local.rem_euclid(DAY) / (3600 * NS);
+        // 1970-01-01 was a Thursday: Sundays are the days with remainder 3.
+        let sunday = local.div_euclid(DAY).rem_euclid(7) == 3;
+        sunday && hour <= 3 && matches!(self.month_of(local), 3 | 4 | 9 | 10 | 11)
     }
 
     /// The month a local time falls in.

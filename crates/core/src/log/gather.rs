@@ -17,11 +17,14 @@ use super::template::Templates;
 use crate::time::{Gap, Moment};
 
 /// Bytes of a line that are looked at; the rest of a longer one is counted in the notes.
-const LONGEST: usize = 16 * 1024;
+pub(super) const LONGEST: usize = 16 * 1024;
 
 /// Events kept before only the latest traffic of each connection is, and before nothing more is.
 const MANY: usize = 50_000;
 const MOST: usize = 200_000;
+
+/// Access lines kept that tell of a reply and nothing more: no life is made of them.
+const REPLIES: u64 = 1000;
 
 /// Lines without a stamp that may belong to the record before them.
 const RECORD: u32 = 300;
@@ -89,17 +92,26 @@ impl Heard {
     }
 }
 
-/// The fixed form of a line, if it has one and may have one: by a text in it, or by a stamp in
-/// brackets that a quote follows (Envoy, the common log format) or that has slashes (HAProxy).
+/// The fixed form of a line, if it has one and may have one: by a text in it, or by its stamp.
 fn shaped(line: &[u8], stamp: Option<&Stamp>, likely: bool) -> Option<Shaped> {
-    let (start, end) = stamp.map_or((0, 0), |s| (s.start, s.end));
-    let bracketed = start > 0 && line.get(start - 1) == Some(&b'[');
-    let quoted = line.get(end..).is_some_and(|rest| rest.starts_with(b"] \""));
-    let slashed = line.get(start + 2) == Some(&b'/');
-    if !likely && !(bracketed && (quoted || slashed)) {
+    if !likely && !may_be_shaped(line, stamp) {
         return None;
     }
-    shapes::read(&String::from_utf8_lossy(line), end, bracketed)
+    let end = stamp.map_or(0, |s| s.end);
+    shapes::read(&String::from_utf8_lossy(line), end, stamp.is_some_and(|s| bracketed(line, s)))
+}
+
+/// Whether a line's stamp stands in brackets that a quote follows (Envoy, the common log format),
+/// or in brackets and has slashes (HAProxy).
+fn may_be_shaped(line: &[u8], stamp: Option<&Stamp>) -> bool {
+    let Some(stamp) = stamp.filter(|s| bracketed(line, s)) else { return false };
+    let quoted = line.get(stamp.end..).is_some_and(|rest| rest.starts_with(b"] \""));
+    quoted || line.get(stamp.start + 2) == Some(&b'/')
+}
+
+/// Whether a bracket opens right before a stamp.
+fn bracketed(line: &[u8], stamp: &Stamp) -> bool {
+    stamp.start.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'[')
 }
 
 /// The line before, in case it is the last one before an end.
@@ -114,6 +126,8 @@ struct Previous {
 #[derive(Debug)]
 pub(super) struct Gather {
     options: Options,
+    /// Whether lines that cannot speak are passed over.
+    quick: bool,
     finder: Finder,
     dial: Dial,
     looker: Looker,
@@ -148,6 +162,8 @@ struct Tally {
     bad_text: u64,
     dropped_alive: u64,
     dropped: u64,
+    /// Access lines that tell of a reply and nothing more.
+    replies: u64,
 }
 
 /// All that was kept, for pairing.
@@ -169,11 +185,12 @@ pub(super) struct Gathered {
 
 impl Gather {
     /// Nothing read yet.
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options, quick: bool) -> Self {
         let dial = Dial::new(options.offset_s, options.not_after);
         Self {
+            quick: quick && options.open.is_empty() && options.end.is_empty(),
             options,
-            finder: Finder::default(),
+            finder: Finder::new(!quick),
             dial,
             looker: Looker::new(),
             templates: Templates::default(),
@@ -208,6 +225,13 @@ impl Gather {
                 return;
             }
         }
+        if self.quick
+            && self.tally.replies >= REPLIES
+            && stamp.is_some_and(|s| shapes::is_plain_reply(&line, (s.start, s.end)))
+        {
+            self.tally.replies += 1;
+            return;
+        }
         let message = stamp.map_or(0, |s| s.end);
         match self.look(&line, stamp.as_ref()) {
             Some(heard) => self.speaks(&line, message, heard),
@@ -215,8 +239,16 @@ impl Gather {
         }
     }
 
-    /// The part of a line that is looked at, without colours and NULs.
+    /// Whether a line carries a time stamp.
+    pub(super) fn has_stamp(&mut self, raw: &[u8]) -> bool {
+        let line = self.clean(raw);
+        self.finder.find(&line).is_some()
+    }
+
+    /// The part of a line that is looked at, without colours, NULs, and the byte order mark that
+    /// programs of Windows begin files with.
     fn clean<'a>(&mut self, raw: &'a [u8]) -> Cow<'a, [u8]> {
+        let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         let head = raw.get(..LONGEST).unwrap_or(raw);
         self.tally.long += u64::from(head.len() < raw.len());
@@ -248,15 +280,19 @@ impl Gather {
 
     /// What a line says: by the caller's texts, else by its fixed form, else by the phrasebook.
     fn look(&mut self, line: &[u8], stamp: Option<&Stamp>) -> Option<Heard> {
+        // Most bytes before the message are the stamp's own, which say nothing.
+        let from = stamp.filter(|s| s.start <= 1).map_or(0, |s| s.end);
+        let message = line.get(from..).unwrap_or_default();
+        if self.quick && !may_be_shaped(line, stamp) && !self.looker.may_speak(message) {
+            return None;
+        }
         let has = |texts: &[String]| {
             texts
                 .iter()
                 .any(|t| !t.is_empty() && memchr::memmem::find(line, t.as_bytes()).is_some())
         };
         let (end, open) = (has(&self.options.end), has(&self.options.open));
-        // Most bytes before the message are the stamp's own, which say nothing.
-        let from = stamp.filter(|s| s.start <= 1).map_or(0, |s| s.end);
-        let (looked, shape) = self.looker.look(line.get(from..).unwrap_or_default());
+        let (looked, shape) = self.looker.look(message);
         if end || open {
             let act = if end { Says::Ended } else { Says::Opened };
             let words = looked.map(|l| l.words).unwrap_or_default();
@@ -295,9 +331,11 @@ impl Gather {
             return;
         }
         let access = matches!(heard.because, Because::Shape(_, true));
-        if access && heard.says <= Says::Alive && self.drafts.len() >= MANY {
-            self.tally.dropped_alive += 1;
-            return;
+        if access && heard.says <= Says::Alive {
+            self.tally.replies += 1;
+            if self.tally.replies > REPLIES {
+                return;
+            }
         }
         self.fill(heard.says);
         let text = String::from_utf8_lossy(line);
@@ -473,6 +511,10 @@ impl Tally {
         say(
             self.dropped_alive,
             "lines of traffic gave way to later ones (there are too many to keep)",
+        );
+        say(
+            self.replies.saturating_sub(REPLIES),
+            "access lines tell of a reply and nothing more: they were counted, not kept",
         );
         say(self.dropped, "lines about connections were not kept (too many)");
     }

@@ -114,10 +114,15 @@ fn add(ids: &mut Vec<Id>, kind: &str, value: &str) {
     if kind == "stream" && matches!(value, "stdout" | "stderr") {
         return;
     }
-    let value = value.trim_matches(|c: char| "\"'`,;:.()<>[]".contains(c));
+    let value = value.trim_matches(is_wrapping);
     if !value.is_empty() && value.len() <= 100 && !ids.iter().any(|i| i.kind == kind) {
         ids.push(Id { kind: kind.into(), value: value.into() });
     }
+}
+
+/// What stands around a value and is no part of it.
+fn is_wrapping(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | ',' | ';' | ':' | '.' | '(' | ')' | '<' | '>' | '[' | ']')
 }
 
 /// The field the user named, as `name=value` or as a JSON key.
@@ -183,7 +188,7 @@ fn brackets(message: &str, ids: &mut Vec<Id>) {
             }
         }
         if word.starts_with('<') && word.contains('.') {
-            add(ids, "<pid>", word.trim_matches(|c| "<>,:.()".contains(c)));
+            add(ids, "<pid>", word.trim_matches(is_wrapping));
         }
         if let Some((_, object)) = word.split_once('@')
             && object.len() >= 5
@@ -222,7 +227,13 @@ fn addresses(message: &str, ids: &mut Vec<Id>) {
     let mut ends: Vec<&str> = Vec::new();
     let spaced = message.replace("->", " ");
     let tokens: Vec<&str> = spaced
-        .split(|c: char| c.is_whitespace() || "()[]\"',;=|<>\\".contains(c))
+        .split(|c: char| {
+            c.is_whitespace()
+                || matches!(
+                    c,
+                    '(' | ')' | '[' | ']' | '"' | '\'' | ',' | ';' | '=' | '|' | '<' | '>' | '\\'
+                )
+        })
         .filter(|t| !t.is_empty())
         .collect();
     for token in tokens {
@@ -269,7 +280,7 @@ fn is_end(token: &str) -> bool {
 /// A noun and what follows it: `session 0`, `client user01`, `connection <0.1.2>`, `fd=7`.
 fn named(message: &str, ids: &mut Vec<Id>) {
     let words: Vec<&str> = message
-        .split(|c: char| c.is_whitespace() || "=:#(\"'".contains(c))
+        .split(|c: char| c.is_whitespace() || matches!(c, '=' | ':' | '#' | '(' | '"' | '\''))
         .filter(|w| !w.is_empty())
         .collect();
     for (at, noun) in words.iter().enumerate() {

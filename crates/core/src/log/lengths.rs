@@ -182,79 +182,85 @@ fn key_unit(key: &str) -> Option<f64> {
     Some(scale)
 }
 
+/// Words that make a length a delay before the next attempt.
+const RETRY: [&str; 8] =
+    ["retry", "reconnect", "again", "backoff", "next", "wait", "sleep", "every"];
+
+/// Words that make it a setting.
+const LIMIT: [&str; 8] =
+    ["timeout", "time-out", "timed out", "limit", "max", "interval", "keepalive", "ttl"];
+
+/// Words before it that make it a silence.
+const IDLE: [&str; 15] = [
+    "idle",
+    "inactiv",
+    "silen",
+    "no traffic",
+    "no data",
+    "no activity",
+    "last packet",
+    "last active",
+    "last activity",
+    "last message",
+    "last seen",
+    "not heard",
+    "no input",
+    "lastclientmessage",
+    "last_message",
+];
+
+/// Words after it that do.
+const IDLE_AFTER: [&str; 7] =
+    ["idle", "of inactivity", "of idle", "inactive", "without traffic", "of silence", "since last"];
+
+/// Words that make it an age.
+const AGE: [&str; 14] = [
+    "after",
+    "lasted",
+    "duration",
+    "age",
+    "uptime",
+    "lived",
+    "session time",
+    "for",
+    "elapsed",
+    "lifetime",
+    "was up",
+    "open",
+    "connect time",
+    "connected",
+];
+
 /// What the words before and after make of the length between `start` and `end`.
 fn kind(message: &str, start: usize, end: usize) -> Option<Kind> {
-    let lower = message.to_ascii_lowercase();
     let mut from = start.saturating_sub(64);
-    while !lower.is_char_boundary(from) {
+    while !message.is_char_boundary(from) {
         from -= 1;
     }
-    let before = lower.get(from..start).unwrap_or_default();
+    let before = message.get(from..start).unwrap_or_default().to_ascii_lowercase();
     // Only the clause the length stands in.
-    let clause = before.rsplit(['(', ',', ';']).next().unwrap_or(before);
-    let after = lower.get(end..).unwrap_or_default().trim_start();
-    let has = |words: &[&str]| words.iter().any(|w| clause.contains(w));
-    let retry = ["retry", "reconnect", "again", "backoff", "next", "wait", "sleep", "every"];
-    let limit =
-        ["timeout", "time-out", "timed out", "limit", "max", "interval", "keepalive", "ttl"];
-    let idle = [
-        "idle",
-        "inactiv",
-        "silen",
-        "no traffic",
-        "no data",
-        "no activity",
-        "last packet",
-        "last active",
-        "last activity",
-        "last message",
-        "last seen",
-        "not heard",
-        "no input",
-        "lastclientmessage",
-        "last_message",
-    ];
-    let age = [
-        "after",
-        "lasted",
-        "duration",
-        "age",
-        "uptime",
-        "lived",
-        "session time",
-        "for",
-        "elapsed",
-        "lifetime",
-        "was up",
-        "open",
-        "connect time",
-        "connected",
-    ];
-    if [
-        "idle",
-        "of inactivity",
-        "of idle",
-        "inactive",
-        "without traffic",
-        "of silence",
-        "since last",
-    ]
-    .iter()
-    .filter_map(|w| after.strip_prefix(w))
-    .any(|rest| !rest.starts_with(['=', ':']))
-    {
+    let clause = before.rsplit(['(', ',', ';']).next().unwrap_or_default();
+    let after = message.get(end..).unwrap_or_default().trim_start();
+    let mut to = after.len().min(32);
+    while !after.is_char_boundary(to) {
+        to -= 1;
+    }
+    let after = after.get(..to).unwrap_or_default().to_ascii_lowercase();
+    let silent = IDLE_AFTER.iter().filter_map(|w| after.strip_prefix(w));
+    if silent.into_iter().any(|rest| !rest.starts_with(['=', ':'])) {
         return Some(Kind::Idle);
     }
-    if has(&retry) || has(&limit) {
+    let has = |words: &[&str]| words.iter().any(|w| clause.contains(w));
+    if has(&RETRY) || has(&LIMIT) {
         return Some(Kind::Limit);
     }
-    if has(&idle) {
+    if has(&IDLE) {
         return Some(Kind::Idle);
     }
     if clause.trim_end().ends_with(" in") || clause.trim_end().ends_with(" within") {
         return Some(Kind::Limit);
     }
-    has(&age).then_some(Kind::Age)
+    has(&AGE).then_some(Kind::Age)
 }
 
 #[cfg(test)]

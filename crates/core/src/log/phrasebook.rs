@@ -4,10 +4,12 @@
 //! small lexicon reads any "noun, verb" about connections, so that software never heard of is
 //! still understood. Refuses to read numbers, names or addresses: those are `identity`'s.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::gate::{Gate, role};
 use super::sieve::{Hit, Sieve, Text};
 
 mod look;
@@ -112,7 +114,10 @@ struct Roles {
 struct Piece {
     text: String,
     borders: (bool, bool),
-    trigger: bool,
+    /// Whether its punctuation must stand in the line as it is.
+    telling: bool,
+    /// Whether it alone makes a line worth reading: the longest piece of a phrase.
+    worth: bool,
     roles: Roles,
     /// Phrases whose last piece this is.
     closes: Vec<usize>,
@@ -121,6 +126,7 @@ struct Piece {
 /// The phrasebook, ready for use.
 #[derive(Debug)]
 pub(crate) struct Book {
+    gate: Gate,
     sieve: Sieve,
     pieces: Vec<Piece>,
     phrases: Vec<Phrase>,
@@ -158,6 +164,7 @@ impl File {
 #[derive(Default)]
 struct Builder {
     pieces: Vec<Piece>,
+    known: HashMap<(String, (bool, bool)), usize>,
     phrases: Vec<Phrase>,
     products: Vec<(String, String)>,
 }
@@ -174,20 +181,22 @@ impl Builder {
             left && text.starts_with(|c: char| c.is_ascii_alphanumeric()),
             right && text.ends_with(|c: char| c.is_ascii_alphanumeric()),
         );
-        let known = self.pieces.iter().position(|p| p.text == text && p.borders == borders);
-        known.unwrap_or_else(|| {
-            self.pieces.push(Piece { text, borders, ..Piece::default() });
-            self.pieces.len() - 1
+        let pieces = &mut self.pieces;
+        *self.known.entry((text, borders)).or_insert_with_key(|(text, borders)| {
+            let mark = |b: u8| !b.is_ascii_alphanumeric() && !matches!(b, b' ' | b'-' | b'_');
+            let telling = text.bytes().any(mark);
+            let (text, borders) = (text.clone(), *borders);
+            pieces.push(Piece { text, borders, telling, ..Piece::default() });
+            pieces.len() - 1
         })
     }
 
     /// Adds the words of one lexicon list.
-    fn role(&mut self, words: &[String], trigger: bool, set: fn(&mut Roles)) {
+    fn role(&mut self, words: &[String], set: fn(&mut Roles)) {
         for word in words {
             let at = self.piece(word);
             if let Some(piece) = self.pieces.get_mut(at) {
                 set(&mut piece.roles);
-                piece.trigger |= trigger;
             }
         }
     }
@@ -204,25 +213,49 @@ impl Builder {
         if let Some(last) = pieces.last().and_then(|p| self.pieces.get_mut(*p)) {
             last.closes.push(index);
         }
-        if let Some(trigger) = longest.and_then(|p| self.pieces.get_mut(p)) {
-            trigger.trigger = true;
+        if let Some(piece) = longest.and_then(|p| self.pieces.get_mut(p)) {
+            piece.worth = true;
         }
         let Entry { act, words, .. } = entry;
         self.phrases.push(Phrase { pieces, act, words, unless, product });
     }
 
+    /// The words that let a line through.
+    fn gate(&self) -> Gate {
+        let mut gate = Gate::new();
+        for piece in &self.pieces {
+            let r = piece.roles;
+            let moves = r.end || r.open || r.attempt;
+            if piece.worth || r.shape {
+                gate.admit(&piece.text, piece.borders, role::WORTH);
+            }
+            let roles = [
+                (moves, role::VERB),
+                (moves && !r.near, role::ALONE),
+                (r.noun, role::NOUN),
+                (r.lively, role::LIVELY),
+                (r.thing, role::THING),
+            ];
+            let roles = roles.iter().filter(|(has, _)| *has).fold(0, |all, (_, role)| all | role);
+            if roles != 0 {
+                gate.admit(&piece.text, piece.borders, roles);
+            }
+        }
+        gate
+    }
+
     /// Everything, ready.
     fn build(mut self, file: File) -> Book {
         let l = &file.lexicon;
-        self.role(&l.nouns, false, |r| r.noun = true);
-        self.role(&l.ends, true, |r| r.end = true);
-        self.role(&l.opens, true, |r| r.open = true);
-        self.role(&l.tries, true, |r| r.attempt = true);
-        self.role(&l.things, false, |r| r.thing = true);
-        self.role(&l.lively, true, |r| r.lively = true);
-        self.role(&l.nots, false, |r| r.not = true);
-        self.role(&l.near, false, |r| r.near = true);
-        self.role(&l.shapes, true, |r| r.shape = true);
+        self.role(&l.nouns, |r| r.noun = true);
+        self.role(&l.ends, |r| r.end = true);
+        self.role(&l.opens, |r| r.open = true);
+        self.role(&l.tries, |r| r.attempt = true);
+        self.role(&l.things, |r| r.thing = true);
+        self.role(&l.lively, |r| r.lively = true);
+        self.role(&l.nots, |r| r.not = true);
+        self.role(&l.near, |r| r.near = true);
+        self.role(&l.shapes, |r| r.shape = true);
         for product in file.product {
             let at = self.products.len();
             self.products.push((product.name, product.source));
@@ -230,23 +263,16 @@ impl Builder {
                 self.phrase(entry, at);
             }
         }
-        let texts: Vec<Text> = self
-            .pieces
-            .iter()
-            .map(|p| Text { text: p.text.clone(), borders: p.borders, trigger: p.trigger })
-            .collect();
+        let texts: Vec<Text> =
+            self.pieces.iter().map(|p| Text { text: p.text.clone(), borders: p.borders }).collect();
         // An automaton too large is a matter of the data; a test keeps it from happening.
         let sieve = Sieve::new(&texts).or_else(|| Sieve::new(&[])).unwrap_or_else(Sieve::nothing);
-        Book { sieve, pieces: self.pieces, phrases: self.phrases, products: self.products }
+        let gate = self.gate();
+        Book { gate, sieve, pieces: self.pieces, phrases: self.phrases, products: self.products }
     }
 }
 
 impl Book {
-    /// Whether a line is worth [`Looker::look`].
-    pub(crate) fn triggers(&self, line: &[u8]) -> bool {
-        self.sieve.triggers(line)
-    }
-
     /// The software a phrase comes from, and where that text stands in it.
     pub(crate) fn product(&self, phrase: usize) -> Option<(&str, &str)> {
         let phrase = self.phrases.get(phrase)?;

@@ -85,23 +85,36 @@ impl<'a> Scan<'a> {
 
     /// Exactly two digits, and no third.
     pub(crate) fn two(&mut self) -> Option<u8> {
-        (self.digits_ahead() == 2).then(|| self.digits(2))?.map(|v| v as u8)
+        let digit = |at: usize| {
+            let value = self.all.get(self.at + at)?.wrapping_sub(b'0');
+            (value < 10).then_some(value)
+        };
+        let (tens, ones) = (digit(0)?, digit(1)?);
+        if digit(2).is_some() {
+            return None;
+        }
+        self.at += 2;
+        Some(tens * 10 + ones)
     }
 
     /// A fraction's digits after its point: nanoseconds and how many digits were written.
     pub(crate) fn fraction(&mut self) -> Option<(i64, u8)> {
-        let n = self.digits_ahead();
+        let (mut ns, mut n) = (0i64, 0);
+        for digit in self.rest().iter().take(13).map(|b| b.wrapping_sub(b'0')) {
+            if digit > 9 {
+                break;
+            }
+            if n < 9 {
+                ns = ns * 10 + i64::from(digit);
+            }
+            n += 1;
+        }
         if n == 0 || n > 12 {
             return None;
         }
-        let text = self.rest().get(..n)?;
-        let mut ns = 0i64;
-        for slot in 0..9 {
-            let digit = text.get(slot).map_or(0, |b| i64::from(b - b'0'));
-            ns = ns * 10 + digit;
-        }
         self.at += n;
-        Some((ns, n.min(9) as u8))
+        let n = n.min(9) as u8;
+        Some((ns * 10i64.pow(u32::from(9 - n)), n))
     }
 
     /// Steps over `text`, any case.

@@ -21,6 +21,9 @@ pub(crate) struct Shaped {
     pub whose: &'static str,
 }
 
+/// Methods of RFC 9110 and RFC 5789 that servers meet.
+const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT"];
+
 /// Reads a line as one of these forms. `stamp_end` is where its stamp ends, `bracketed` whether
 /// the stamp stands in brackets.
 pub(crate) fn read(line: &str, stamp_end: usize, bracketed: bool) -> Option<Shaped> {
@@ -30,6 +33,38 @@ pub(crate) fn read(line: &str, stamp_end: usize, bracketed: bool) -> Option<Shap
             .and_then(|rest| envoy(rest).or_else(|| common(rest)))
             .or_else(|| any_method(line.get(stamp_end..)?))
     })
+}
+
+/// Whether a line is one that [`read`] takes for the common log format with a status that tells of
+/// a reply and nothing more, by a glance at its bytes. False says nothing: `read` decides then.
+///
+/// `stamp` is where the stamp begins and ends.
+pub(crate) fn is_plain_reply(line: &[u8], stamp: (usize, usize)) -> bool {
+    let (start, end) = stamp;
+    let Some(tail) = line.get(end..).and_then(|rest| rest.strip_prefix(b"] \"")) else {
+        return false;
+    };
+    let Some(open) = start.checked_sub(1) else { return false };
+    // Another bracket, or a date of that length, may be HAProxy's.
+    let brackets = || memchr::memchr(b'[', line) == Some(open) && !tail.contains(&b'[');
+    let Some(quote) = memchr::memchr(b'"', tail) else { return false };
+    let (request, tail) = tail.split_at(quote);
+    let Some((status, tail)) = tail.strip_prefix(b"\" ").and_then(|t| t.split_first_chunk::<4>())
+    else {
+        return false;
+    };
+    let method = request.split(|b| *b == b' ').next().unwrap_or_default();
+    let telling = [b"101 ", b"499 ", b"408 ", b"504 ", b"401 ", b"502 ", b"503 ", b"429 "];
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    // Where the bytes sent stand, Envoy has its flags.
+    let size = tail.split(|b| *b == b' ').next().unwrap_or_default();
+    METHODS.iter().any(|m| m.as_bytes() == method)
+        && status.ends_with(b" ")
+        && digits(status.get(..3).unwrap_or_default())
+        && !telling.contains(&status)
+        && digits(size)
+        && end - start != 24
+        && brackets()
 }
 
 /// HAProxy, `option httplog` and `option tcplog` (doc/configuration.txt 8.2.2, 8.2.3).
@@ -238,8 +273,6 @@ fn by_status(status: &str) -> (Says, Vec<&'static str>) {
 
 /// An HTTP method.
 fn is_method(word: &str) -> bool {
-    const METHODS: [&str; 8] =
-        ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT"];
     METHODS.contains(&word)
 }
 

@@ -54,8 +54,6 @@ pub(crate) struct Text {
     pub text: String,
     /// A separator or the line's edge must stand before and after it.
     pub borders: (bool, bool),
-    /// Whether this text alone makes a line worth a second look.
-    pub trigger: bool,
 }
 
 /// A text found.
@@ -73,8 +71,8 @@ pub(crate) struct Hit {
 #[derive(Debug)]
 pub(crate) struct Sieve {
     next: Box<[u16; CELLS]>,
-    /// States from this number on hold a trigger.
-    first_trigger: u16,
+    /// States from this number on end a text.
+    first_loud: u16,
     start: u16,
     outputs: Vec<Vec<u16>>,
     /// Bytes and right border of each text.
@@ -87,7 +85,6 @@ struct Node {
     children: Vec<(u8, usize)>,
     fail: usize,
     out: Vec<u16>,
-    trigger: bool,
 }
 
 impl Sieve {
@@ -118,7 +115,7 @@ impl Sieve {
                 }
             }
         }
-        let quiet = nodes.iter().filter(|n| !n.trigger).count();
+        let quiet = nodes.iter().filter(|n| n.out.is_empty()).count();
         let mut outputs = vec![Vec::new(); nodes.len()];
         for (node, n) in nodes.iter_mut().zip(&number) {
             if let Some(slot) = outputs.get_mut(usize::from(*n)) {
@@ -128,25 +125,13 @@ impl Sieve {
         let root = number.first().copied().unwrap_or(0);
         let start = next.get(usize::from(root) * STRIDE).copied().unwrap_or(root);
         let lens = texts.iter().map(|t| (t.text.len(), t.borders.1)).collect();
-        Some(Self { next, first_trigger: quiet as u16, start, outputs, lens })
+        Some(Self { next, first_loud: quiet as u16, start, outputs, lens })
     }
 
     /// The automaton that finds nothing.
     pub(crate) fn nothing() -> Self {
         let (next, outputs, lens) = (table(), vec![Vec::new()], Vec::new());
-        Self { next, first_trigger: 1, start: 0, outputs, lens }
-    }
-
-    /// Whether any trigger text stands in the line.
-    pub(crate) fn triggers(&self, line: &[u8]) -> bool {
-        let mut state = self.start;
-        for byte in line {
-            state = self.step(state, fold(*byte));
-            if state >= self.first_trigger {
-                return true;
-            }
-        }
-        self.step(state, 0) >= self.first_trigger
+        Self { next, first_loud: 1, start: 0, outputs, lens }
     }
 
     /// Every text in the line, by its end; at most `most`.
@@ -155,6 +140,9 @@ impl Sieve {
         let mut state = self.start;
         for (at, byte) in line.iter().chain(std::iter::once(&b' ')).enumerate() {
             state = self.step(state, fold(*byte));
+            if state < self.first_loud {
+                continue;
+            }
             for text in self.outputs.get(usize::from(state)).into_iter().flatten() {
                 let text = usize::from(*text);
                 let (len, border) = self.lens.get(text).copied().unwrap_or((0, false));
@@ -198,7 +186,6 @@ fn trie(texts: &[Text]) -> Vec<Node> {
         }
         if let Some(node) = nodes.get_mut(at) {
             node.out.push(index as u16);
-            node.trigger |= text.trigger;
         }
     }
     nodes
@@ -216,12 +203,10 @@ fn link(nodes: &mut [Node]) -> Vec<usize> {
         };
         for (class, child) in children {
             let fail = if parent == 0 { 0 } else { fallback(nodes, parent_fail, class) };
-            let (more, trigger) =
-                nodes.get(fail).map(|n| (n.out.clone(), n.trigger)).unwrap_or_default();
+            let more = nodes.get(fail).map(|n| n.out.clone()).unwrap_or_default();
             if let Some(node) = nodes.get_mut(child) {
                 node.fail = fail;
                 node.out.extend(more);
-                node.trigger |= trigger;
             }
             order.push(child);
         }
@@ -243,14 +228,14 @@ fn fallback(nodes: &[Node], mut from: usize, class: u8) -> usize {
     }
 }
 
-/// Numbers the nodes so that those holding a trigger come last, and the shallow ones, which most
+/// Numbers the nodes so that those that end a text come last, and the shallow ones, which most
 /// bytes visit, lie together.
 fn numbering(nodes: &[Node], order: &[usize]) -> Vec<u16> {
-    let quiet = nodes.iter().filter(|n| !n.trigger).count();
+    let quiet = nodes.iter().filter(|n| n.out.is_empty()).count();
     let (mut low, mut high) = (0u16, quiet as u16);
     let mut number = vec![0; nodes.len()];
     for &at in order {
-        let loud = nodes.get(at).is_some_and(|n| n.trigger);
+        let loud = nodes.get(at).is_some_and(|n| !n.out.is_empty());
         let free = if loud { &mut high } else { &mut low };
         if let Some(slot) = number.get_mut(at) {
             *slot = *free;
@@ -271,15 +256,9 @@ fn table() -> Box<[u16; CELLS]> {
 mod tests {
     use super::*;
 
-    fn sieve(texts: &[(&str, bool, bool, bool)]) -> Sieve {
-        let texts: Vec<Text> = texts
-            .iter()
-            .map(|(t, l, r, trigger)| Text {
-                text: (*t).into(),
-                borders: (*l, *r),
-                trigger: *trigger,
-            })
-            .collect();
+    fn sieve(texts: &[(&str, bool, bool)]) -> Sieve {
+        let texts: Vec<Text> =
+            texts.iter().map(|(t, l, r)| Text { text: (*t).into(), borders: (*l, *r) }).collect();
         Sieve::new(&texts).unwrap()
     }
 
@@ -292,23 +271,21 @@ mod tests {
     #[test]
     fn borders_case_and_separators() {
         let s = sieve(&[
-            ("eof", true, true, true),
-            ("keep-alive", true, true, false),
-            ("econnreset", true, false, true),
-            ("set", false, true, false),
+            ("eof", true, true),
+            ("keep-alive", true, true),
+            ("econnreset", true, false),
+            ("set", false, true),
         ]);
         assert_eq!(found(&s, "EOF"), ["0@0:EOF"]);
         assert_eq!(found(&s, "typeof geofence: eof."), ["0@17:eof"]);
         assert_eq!(found(&s, "Keep_Alive keep alive"), ["1@0:Keep_Alive", "1@11:keep alive"]);
         assert_eq!(found(&s, "ECONNRESETx reset"), ["2@0:ECONNRESET", "3@14:set"]);
-        assert!(s.triggers(b"unexpected EOF"));
-        assert!(!s.triggers(b"keep-alive set"));
     }
 
     #[test]
     fn every_hit_is_one_a_plain_search_finds() {
         let words = ["a", "ab", "abc", "b c", "c", "bc"];
-        let rows: Vec<_> = words.iter().map(|w| (*w, false, false, true)).collect();
+        let rows: Vec<_> = words.iter().map(|w| (*w, false, false)).collect();
         let s = sieve(&rows);
         let line = "abc b c aab bcabc";
         let mut want = Vec::new();

@@ -8,13 +8,16 @@
 //! Erlang, MySQL, Redis, TAI64N (multilog), epoch numbers, and times of day.
 
 mod date;
+mod finder;
 mod json;
 mod time;
 mod zone;
 
 use super::scan::Scan;
+use time::Clock;
 
-pub(crate) use json::stamp as json_stamp;
+pub(crate) use finder::Finder;
+use json::stamp as json_stamp;
 
 /// How much of the day a stamp tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,31 +51,25 @@ pub(crate) struct Stamp {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+    /// The time's hour and minute, where they are written with a colon between them.
+    pub minute: Option<Minute>,
+}
+
+/// An hour and a minute as they stand in a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Minute {
+    /// One past their last byte.
+    pub end: usize,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// Whether a year may stand behind the time.
+    pub trails: bool,
 }
 
 /// How far into a line a stamp is looked for.
 const REACH: usize = 320;
-
-/// Remembers where the last stamp stood: lines of one writer look alike.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Finder {
-    last: Option<usize>,
-}
-
-impl Finder {
-    /// The stamp of `line`, if it has one.
-    pub(crate) fn find(&mut self, line: &[u8]) -> Option<Stamp> {
-        if let Some(at) = self.last
-            && starts_token(line, at)
-            && let Some(found) = strong_at(line, at)
-        {
-            return Some(found);
-        }
-        let found = search(line);
-        self.last = found.map(|s| s.start);
-        found
-    }
-}
 
 /// The best stamp in the head of a line.
 fn search(line: &[u8]) -> Option<Stamp> {
@@ -134,10 +131,11 @@ fn weak_at(line: &[u8], at: usize) -> Option<Stamp> {
 }
 
 /// Assembles a stamp from its parts and the zone that may follow.
-fn finish(start: Scan<'_>, mut end: Scan<'_>, day: Day, clock: time::Clock) -> Stamp {
+fn finish(start: Scan<'_>, mut end: Scan<'_>, day: Day, clock: Clock) -> Stamp {
     let zone = zone::after(&mut end);
     let (at, to) = (start.at(), end.at());
-    Stamp { day, ns: clock.ns, zone, digits: clock.digits, start: at, end: to }
+    let Clock { ns, digits, minute } = clock;
+    Stamp { day, ns, zone, digits, start: at, end: to, minute }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ fn read(lines: &[&str], not_after: Option<&str>) -> Vec<Moment> {
         Moment::from_secs(ts.as_second())
     });
     let mut dial = Dial::new(None, limit);
-    let mut finder = Finder::default();
+    let mut finder = Finder::new(false);
     let placed: Vec<When> =
         lines.iter().map(|l| dial.place(&finder.find(l.as_bytes()).unwrap())).collect();
     let settled = dial.settle();

@@ -1,10 +1,14 @@
 //! What one line says: its phrases, and where there are none, its nouns and verbs.
 
+use super::super::gate::Folded;
 use super::super::sieve::Hit;
 use super::{Book, Says};
 
 /// Texts looked at in one line; more are a hostile line's.
 const MOST_HITS: usize = 160;
+
+/// A longer line says more than its verb.
+const SHORT: usize = 80;
 
 /// A meaning found at a place of the line.
 #[derive(Clone, Debug)]
@@ -41,20 +45,23 @@ pub(crate) struct Look {
 pub(crate) struct Looker {
     book: &'static Book,
     hits: Vec<Hit>,
+    folded: Folded,
 }
 
 impl Looker {
     /// With the embedded phrasebook.
     pub(crate) fn new() -> Self {
-        Self { book: super::book(), hits: Vec::new() }
+        Self { book: super::book(), hits: Vec::new(), folded: Folded::default() }
+    }
+
+    /// Whether [`look`](Self::look) may find anything: false is certain.
+    pub(crate) fn may_speak(&mut self, line: &[u8]) -> bool {
+        self.book.gate.passes(line, line.len() <= SHORT, &mut self.folded)
     }
 
     /// What the line says, if it speaks of a connection at all; and whether it may have one of
     /// the fixed forms of [`shapes`](super::super::shapes).
     pub(crate) fn look(&mut self, line: &[u8]) -> (Option<Look>, bool) {
-        if !self.book.triggers(line) {
-            return (None, false);
-        }
         let mut hits = std::mem::take(&mut self.hits);
         self.book.sieve.hits(line, MOST_HITS, &mut hits);
         hits.retain(|h| self.is_exact(line, h));
@@ -70,8 +77,7 @@ impl Looker {
     /// Texts with telling punctuation must stand there literally.
     fn is_exact(&self, line: &[u8], hit: &Hit) -> bool {
         let Some(piece) = self.book.piece(hit) else { return false };
-        let telling = |b: u8| !b.is_ascii_alphanumeric() && !matches!(b, b' ' | b'-' | b'_');
-        if !piece.text.bytes().any(telling) {
+        if !piece.telling {
             return true;
         }
         let here = line.get(hit.start..hit.end).unwrap_or_default();
@@ -237,7 +243,7 @@ fn stands_alone(line: &[u8], verb: &Hit) -> bool {
         b"info", b"warn", b"warning", b"error", b"debug", b"trace", b"notice", b"wrn", b"inf",
         b"err",
     ];
-    if line.len() > 80 {
+    if line.len() > SHORT {
         return false;
     }
     let before = line.get(..verb.start).unwrap_or_default();

@@ -106,5 +106,7 @@ fn settings_and_negations_end_nothing() {
 #[test]
 fn the_automaton_holds_every_text() {
     // Were it too large, an empty one would stand in and nothing would be found.
-    assert!(book().triggers(b"connection reset by peer"));
+    let mut hits = Vec::new();
+    book().sieve.hits(b"connection reset by peer", 10, &mut hits);
+    assert!(!hits.is_empty());
 }

@@ -4,7 +4,7 @@
 use super::super::calendar::{days, is_weekday, month};
 use super::super::scan::Scan;
 use super::time::{Clock, clock};
-use super::{Day, Stamp, finish};
+use super::{Day, Minute, Stamp, finish};
 
 /// A date that begins with a digit.
 pub(super) fn numeric(start: Scan<'_>) -> Option<Stamp> {
@@ -82,7 +82,7 @@ fn packed_clock(s: &mut Scan<'_>) -> Option<Clock> {
         digits = n;
         *s = f;
     }
-    Some(Clock { ns, digits: Some(digits) })
+    Some(Clock { ns, digits: Some(digits), minute: None })
 }
 
 /// A month's name, three letters or whole.
@@ -229,7 +229,8 @@ fn compact_fourteen(start: Scan<'_>) -> Option<Stamp> {
         return None;
     }
     let ns = (hour * 3600 + minute * 60 + second) * 1_000_000_000;
-    Some(finish(start, s, Day::Full(day), Clock { ns, digits: Some(0) }))
+    let clock = Clock { ns, digits: Some(0), minute: None };
+    Some(finish(start, s, Day::Full(day), clock))
 }
 
 /// A date that begins with a letter: a weekday, a month, or klog's level.
@@ -295,8 +296,14 @@ fn month_first(start: Scan<'_>) -> Option<Stamp> {
 }
 
 /// asctime's year after the time, with a zone before it in date(1)'s form.
-fn trailing_year(start: Scan<'_>, s: Scan<'_>, (mon, day): (u8, u8), clock: Clock) -> Stamp {
-    let plain = finish(start, s, Day::NoYear(mon, day), clock);
+pub(super) fn trailing_year(
+    start: Scan<'_>,
+    s: Scan<'_>,
+    (mon, day): (u8, u8),
+    clock: Clock,
+) -> Stamp {
+    let minute = clock.minute.map(|m| Minute { trails: true, ..m });
+    let plain = finish(start, s, Day::NoYear(mon, day), Clock { minute, ..clock });
     for from in [plain.end, s.at()] {
         let mut y = Scan::new(s.whole(), from);
         if y.eat(b' ').is_some()
@@ -306,7 +313,8 @@ fn trailing_year(start: Scan<'_>, s: Scan<'_>, (mon, day): (u8, u8), clock: Cloc
             && !y.peek().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'.')
             && let Some(full) = days(year as i32, mon, day)
         {
-            return Stamp { day: Day::Full(full), end: y.at(), ..plain };
+            // Such a stamp is not over where its minutes are.
+            return Stamp { day: Day::Full(full), end: y.at(), minute: None, ..plain };
         }
     }
     plain
@@ -330,5 +338,5 @@ pub(super) fn tai64(start: Scan<'_>) -> Option<Stamp> {
     // Strong by its shape, but already absolute: a full day would only be taken apart again.
     let day = Day::Full(ns.div_euclid(86_400_000_000_000));
     let ns = ns.rem_euclid(86_400_000_000_000);
-    Some(Stamp { day, ns, zone: Some(0), digits: Some(9), start: at, end: to })
+    Some(Stamp { day, ns, zone: Some(0), digits: Some(9), start: at, end: to, minute: None })
 }

@@ -62,6 +62,29 @@ pub(crate) fn stamp(line: &[u8]) -> Option<Stamp> {
     Some(found)
 }
 
+/// The stamp a value at `at` holds, in a line that begins as another did in which this value was
+/// the best; `None` when there is no such value.
+pub(crate) fn stamp_at(line: &[u8], at: usize) -> Option<Stamp> {
+    let rest = line.get(at..)?;
+    let quoted = at.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'"');
+    let value = if quoted {
+        let end = memchr::memchr2(b'"', b'\\', rest)?;
+        // What is escaped takes the long way.
+        Value::Text(rest.get(..end).filter(|_| rest.get(end) == Some(&b'"'))?)
+    } else {
+        let end = rest.iter().take(32).position(|b| b",}] \t\r".contains(b))?;
+        Value::Bare(rest.get(..end)?)
+    };
+    self::value(&Field { depth: 1, key: b"", value, at })
+}
+
+/// Whether the stamp of a line stands in one value alone: some writers put the nanoseconds in
+/// another.
+pub(crate) fn is_whole(line: &[u8], stamp: &Stamp) -> bool {
+    let head = line.get(..stamp.start).unwrap_or_default();
+    !head.ends_with(b"Second\":") && !head.ends_with(b"seconds\":")
+}
+
 /// The place of a key in [`KEYS`].
 fn rank(key: &[u8]) -> Option<usize> {
     if key.len() > 26 {
@@ -88,11 +111,13 @@ fn value(field: &Field<'_>) -> Option<Stamp> {
             digits: Some(digits),
             start: field.at,
             end,
+            minute: None,
         });
     }
     let Value::Text(text) = field.value else { return None };
     let found = search(text)?;
-    Some(Stamp { start: field.at + found.start, end: field.at + found.end, ..found })
+    let (start, end) = (field.at + found.start, field.at + found.end);
+    Some(Stamp { start, end, minute: None, ..found })
 }
 
 /// Seconds (with a fraction), milliseconds, microseconds or nanoseconds, by the number of digits

@@ -2,7 +2,7 @@
 //! (a leap second is taken as the second before it).
 
 use super::super::scan::Scan;
-use super::{Day, Stamp, finish};
+use super::{Day, Minute, Stamp, finish};
 
 /// Nanoseconds in a second.
 const NS: i64 = 1_000_000_000;
@@ -14,6 +14,8 @@ pub(super) struct Clock {
     pub ns: i64,
     /// Digits of the fraction; `None` for hours and minutes only.
     pub digits: Option<u8>,
+    /// The hour and minute; `None` when they are written without a colon.
+    pub minute: Option<Minute>,
 }
 
 /// `HH:MM:SS` with an optional fraction after `.` or `,`, then an optional AM or PM.
@@ -21,14 +23,28 @@ pub(super) struct Clock {
 /// With `bare_minutes` the seconds may be missing.
 pub(super) fn clock(scan: &mut Scan<'_>, bare_minutes: bool) -> Option<Clock> {
     let mut s = *scan;
-    let hour = i64::from(s.one_or_two()?);
+    let hour = s.one_or_two()?;
     s.eat(b':')?;
-    let minute = i64::from(s.two()?);
-    let mut ns = (hour * 3600 + minute * 60) * NS;
-    let mut digits = None;
+    let minute = s.two()?;
     if hour > 23 || minute > 59 {
         return None;
     }
+    let got = after_minute(&mut s, (hour, minute), bare_minutes)?;
+    *scan = s;
+    Some(got)
+}
+
+/// What follows the minutes of a [`clock`].
+pub(super) fn after_minute(
+    scan: &mut Scan<'_>,
+    (hour, minute): (u8, u8),
+    bare_minutes: bool,
+) -> Option<Clock> {
+    let mut s = *scan;
+    let known = Some(Minute { end: s.at(), hour, minute, trails: false });
+    let (hour, minute) = (i64::from(hour), i64::from(minute));
+    let mut ns = (hour * 3600 + minute * 60) * NS;
+    let mut digits = None;
     let mut seconds = s;
     if seconds.eat(b':').is_some() {
         let second = i64::from(seconds.two()?);
@@ -51,7 +67,7 @@ pub(super) fn clock(scan: &mut Scan<'_>, bare_minutes: bool) -> Option<Clock> {
     }
     half_day(&mut s, hour, &mut ns)?;
     *scan = s;
-    Some(Clock { ns, digits })
+    Some(Clock { ns, digits, minute: known })
 }
 
 /// The fraction after `.` or `,`; `:` with exactly three digits counts too (some Windows loggers).
@@ -156,7 +172,16 @@ pub(super) fn epoch(start: Scan<'_>, before: Option<u8>) -> Option<Stamp> {
         return None;
     }
     let (at, to) = (start.at(), s.at());
-    Some(Stamp { day: Day::Epoch, ns, zone: Some(0), digits: Some(digits), start: at, end: to })
+    let zone = Some(0);
+    Some(Stamp {
+        day: Day::Epoch,
+        ns,
+        zone,
+        digits: Some(digits),
+        start: at,
+        end: to,
+        minute: None,
+    })
 }
 
 /// `n` digits, n up to 19.
@@ -197,5 +222,6 @@ pub(super) fn uptime(line: &[u8], start: Scan<'_>) -> Option<Stamp> {
         digits: Some(digits),
         start: start.at(),
         end: s.at(),
+        minute: None,
     })
 }

@@ -7,34 +7,26 @@ use super::super::scan::Scan;
 ///
 /// `CST` and `IST` are ambiguous around the world; the readings here are those of the IANA zones
 /// America/Chicago and Asia/Kolkata. `BST` is Europe/London's summer time.
-const NAMES: [(&[u8], i32); 26] = [
-    (b"UTC", 0),
-    (b"GMT", 0),
-    (b"WET", 0),
-    (b"WEST", 3600),
-    (b"CET", 3600),
-    (b"CEST", 7200),
-    (b"EET", 7200),
-    (b"EEST", 10_800),
-    (b"MSK", 10_800),
-    (b"BST", 3600),
-    (b"EST", -18_000),
-    (b"EDT", -14_400),
-    (b"CST", -21_600),
-    (b"CDT", -18_000),
-    (b"MST", -25_200),
-    (b"MDT", -21_600),
-    (b"PST", -28_800),
-    (b"PDT", -25_200),
-    (b"JST", 32_400),
-    (b"KST", 32_400),
-    (b"HKT", 28_800),
-    (b"SGT", 28_800),
-    (b"IST", 19_800),
-    (b"AEST", 36_000),
-    (b"AEDT", 39_600),
-    (b"NZST", 43_200),
-];
+fn east_of(name: &[u8]) -> Option<i32> {
+    Some(match name {
+        b"UTC" | b"GMT" | b"WET" => 0,
+        b"WEST" | b"CET" | b"BST" => 3600,
+        b"CEST" | b"EET" => 7200,
+        b"EEST" | b"MSK" => 10_800,
+        b"EST" | b"CDT" => -18_000,
+        b"EDT" => -14_400,
+        b"CST" | b"MDT" => -21_600,
+        b"MST" | b"PDT" => -25_200,
+        b"PST" => -28_800,
+        b"JST" | b"KST" => 32_400,
+        b"HKT" | b"SGT" => 28_800,
+        b"IST" => 19_800,
+        b"AEST" => 36_000,
+        b"AEDT" => 39_600,
+        b"NZST" => 43_200,
+        _ => return None,
+    })
+}
 
 /// Seconds east of UTC written here, after at most one space; steps over it.
 pub(super) fn after(scan: &mut Scan<'_>) -> Option<i32> {
@@ -77,7 +69,7 @@ fn offset(s: &mut Scan<'_>, spaced: bool) -> Option<i32> {
     (hours <= 15 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60) as i32)
 }
 
-/// One of [`NAMES`], as a whole word.
+/// A name of [`east_of`], as a whole word.
 fn named(s: &mut Scan<'_>) -> Option<i32> {
     let len = s.rest().iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
     let name = s.rest().get(..len)?;
@@ -85,15 +77,15 @@ fn named(s: &mut Scan<'_>) -> Option<i32> {
     if follows.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return None;
     }
-    let (_, east) = NAMES.iter().find(|(n, _)| *n == name)?;
+    let east = east_of(name)?;
     s.skip(len);
     // `UTC+2` and `GMT+0200`.
     let mut more = *s;
-    if *east == 0
+    if east == 0
         && let Some(further) = offset(&mut more, false)
     {
         *s = more;
         return Some(further);
     }
-    Some(*east)
+    Some(east)
 }
