@@ -21,6 +21,8 @@ pub mod log;
 
 pub mod dump;
 
+pub mod redact;
+
 pub mod clocks;
 
 pub mod conntrack;
