@@ -1,22 +1,28 @@
-//! What is gathered from the running machine, held against the programs whose text it imitates.
+//! `hopclock collect`, run as a user runs it, in a namespace with traffic of its own: what it writes,
+//! what it leaves out, and that `diagnose` reads it.
 //!
-//! Those that look into a namespace of their own need root; they are skipped by name without.
+//! Needs root for the namespace; skipped by name without.
 
-use hopclock_live::gather::{self, Missing, Piece};
 use hopclock_live::namespace;
 use hopclock_live::netlink::link::Links;
-use hopclock_tests::{skip, tool};
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use hopclock_tests::command::{Ran, binary, run};
+use hopclock_tests::{scratch, skip, tool};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Runs a test in a network namespace of its own, where the link to itself is up; skips it by name
 /// where one cannot be made, or a program is missing.
-fn in_namespace(name: &'static str, tools: &[&str], test: fn()) {
+pub fn in_namespace(name: &'static str, tools: &[&str], test: fn()) {
     if tools.iter().any(|wanted| tool(name, wanted).is_none()) {
         return;
     }
+    // Cargo is asked outside: in the namespace there is nobody to talk to.
+    binary();
     let ran = std::thread::spawn(move || {
         if let Err(why) = namespace::enter_new() {
             return skip(name, &format!("no network namespace: {why}"));
@@ -29,240 +35,313 @@ fn in_namespace(name: &'static str, tools: &[&str], test: fn()) {
     }
 }
 
-/// What a program prints, run in the calling thread's namespace.
-fn printed(line: &str) -> String {
-    let words: Vec<&str> = line.split(' ').collect();
-    let path = tool("printed", words[0]).unwrap();
-    let output = Command::new(path).args(&words[1..]).output().unwrap();
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn nft(rules: &str) {
+/// Loads rules into the calling thread's namespace.
+pub fn nft(rules: &str) {
     let path = tool("nft", "nft").unwrap();
     let mut child = Command::new(path).args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "{rules}");
 }
 
-fn text(piece: Result<Piece, Missing>) -> String {
-    String::from_utf8(piece.unwrap().bytes).unwrap()
-}
-
 /// A connection to oneself: the listener, both ends.
-fn connection(address: &str) -> (TcpListener, TcpStream, TcpStream) {
+pub fn connection(address: &str) -> (TcpListener, TcpStream, TcpStream) {
     let listener = TcpListener::bind(address).unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     (listener, near, far)
 }
 
-/// Sorted lines: the table has no order of its own.
-fn sorted(text: &str) -> Vec<&str> {
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.sort_unstable();
-    lines
-}
+/// What is said on the connection, which no file may hold.
+const PAYLOAD: &[u8] = b"the-secret-word";
 
-/// Lines with numbers that count seconds taken out. They may differ by one between two askings.
-fn still(text: &str) -> Vec<String> {
-    let steady = |line: &str| {
-        let mut words: Vec<&str> = line.split_whitespace().collect();
-        if words.get(2).is_some_and(|word| word.bytes().all(|b| b.is_ascii_digit())) {
-            words.remove(2);
+/// Every file below a folder, by its path within it.
+pub fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                let name = entry.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                found.push((name, fs::read(&entry).unwrap()));
+            }
         }
-        words.retain(|word| !word.starts_with("delta-time="));
-        words.join(" ")
-    };
-    let mut lines: Vec<String> = text.lines().map(steady).collect();
-    lines.sort();
-    lines
-}
-
-#[test]
-fn the_table_is_printed_as_conntrack_prints_it() {
-    in_namespace("the_table_is_printed_as_conntrack_prints_it", &["conntrack", "nft"], the_table);
-}
-
-/// Marks, zones and everything else an entry can carry, set by rules.
-const RULES: &str = "table inet t {
-  chain early {
-    type filter hook output priority -300;
-    tcp dport 9002 ct zone set 5
-    tcp dport 9004 ct original zone set 7
-  }
-  chain out {
-    type filter hook output priority 0;
-    ct state new counter
-    tcp dport 9001 ct mark set 7
-    udp dport 9003 ct mark set 0xffffffff
-  }
-}
-";
-
-fn the_table() {
-    for (key, value) in
-        [("netfilter/nf_conntrack_acct", "1"), ("netfilter/nf_conntrack_timestamp", "1")]
-    {
-        namespace::set_sysctl(key, value).unwrap();
     }
-    nft(RULES);
-    let ends = ["127.0.0.1:9001", "127.0.0.1:9002", "[::1]:9001", "127.0.0.1:9004"];
-    let mut connections: Vec<_> = ends.iter().map(|end| connection(end)).collect();
-    connections[0].1.write_all(b"hello").unwrap();
-    // Closed on one side only.
-    connections[2].1.shutdown(std::net::Shutdown::Write).unwrap();
-    let listener = UdpSocket::bind("127.0.0.1:9003").unwrap();
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.send_to(b"x", listener.local_addr().unwrap()).unwrap();
-    // Nobody listens there: an entry without an answer, and an ICMP error of no entry's own.
-    socket.send_to(b"x", "127.0.0.99:9").unwrap();
-    for address in ["127.0.0.1", "::1"] {
-        echo(address);
-    }
-    let ours = text(gather::conntrack());
-    let theirs = printed("conntrack -L");
-    assert_eq!(still(&ours), still(&theirs));
-    // Nothing is lost by leaving out what moves: all the rest is the same, to the last blank.
-    let shape = |text: &str| sorted(text).iter().map(|l| l.len()).sum::<usize>();
-    assert!(shape(&ours).abs_diff(shape(&theirs)) <= ours.lines().count());
-    for seen in ["[ASSURED]", "[UNREPLIED]", "mark=7", "mark=4294967295", "zone=5", "zone-orig=7"] {
-        assert!(theirs.contains(seen), "{seen} was to be tried:\n{theirs}");
-    }
-    for seen in ["icmp ", "icmpv6 ", "udp ", "delta-time=", "packets=", "src=::1"] {
-        assert!(theirs.contains(seen), "{seen} was to be tried:\n{theirs}");
-    }
-    let six = printed("conntrack -L -f ipv6");
-    let ours: String =
-        ours.lines().filter(|l| l.contains("::")).map(|l| format!("{l}\n")).collect();
-    assert_eq!(still(&ours), still(&six));
-    let counters = gather::conntrack_counters();
-    assert_eq!(text(counters), printed("conntrack -S"));
-}
-
-/// One echo request and its answer, through a socket that needs no `ping`.
-fn echo(address: &str) {
-    let script = "import socket,sys
-six = ':' in sys.argv[1]
-s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)
-b = bytes([128 if six else 8, 0, 0, 0, 0x12, 0x34, 0, 1])
-t = sum(int.from_bytes(b[i:i+2], 'big') for i in range(0, 8, 2))
-t = ~((t & 0xffff) + (t >> 16)) & 0xffff
-s.sendto(b if six else b[:2] + t.to_bytes(2, 'big') + b[4:], (sys.argv[1], 0))";
-    let ran = Command::new("python3").args(["-c", script, address]).status().unwrap();
-    assert!(ran.success());
-}
-
-#[test]
-fn counters_are_printed_as_nstat_prints_them() {
-    in_namespace("counters_are_printed_as_nstat_prints_them", &["nstat"], || {
-        let _kept = connection("127.0.0.1:9001");
-        let ours = text(gather::counters());
-        // Without a history of its own, which would be another user's file.
-        let theirs = printed("nstat -asz");
-        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(lines(&ours), lines(&theirs));
-        assert!(ours.contains("TcpActiveOpens                  1                  0.0"), "{ours}");
-    });
-}
-
-#[test]
-fn sockets_are_printed_as_ss_prints_them() {
-    in_namespace("sockets_are_printed_as_ss_prints_them", &["ss"], || {
-        let mut kept = [connection("127.0.0.1:9001"), connection("[::1]:9002")];
-        let dual = TcpListener::bind("[::]:9003").unwrap();
-        let mapped = TcpStream::connect("127.0.0.1:9003").unwrap();
-        kept[0].1.write_all(b"not read by the other end").unwrap();
-        kept[1].2.shutdown(std::net::Shutdown::Write).unwrap();
-        let (ours, theirs) = held_against_ss();
-        assert_eq!(ours.len(), 6);
-        assert_eq!(ours, theirs);
-        drop((dual, mapped));
-    });
-}
-
-/// Ours and theirs, taken between two askings of ours that were alike: acknowledgements are late,
-/// and a socket may move in between.
-fn held_against_ss() -> (Sockets, Sockets) {
-    let ours = || by_ends(&text(gather::sockets()));
-    let mut before = ours();
-    for _ in 0..100 {
-        let theirs = by_ends(&printed("ss -tinoep"));
-        let after = ours();
-        if before == after {
-            return (before, theirs);
-        }
-        before = after;
-    }
-    (before, Sockets::new())
-}
-
-/// What is told of each socket.
-type Sockets = BTreeMap<String, Vec<String>>;
-
-/// Words of `ss` by the ends of the socket, but for those that move by themselves or that we do not
-/// print: what congestion control keeps for itself, and rates computed from other fields.
-fn by_ends(text: &str) -> Sockets {
-    const MOVES: [&str; 6] = ["lastsnd:", "lastrcv:", "lastack:", "bbr:(", "busy:", "timer:("];
-    let mut lines = text.lines().skip(1);
-    let mut found = BTreeMap::new();
-    while let (Some(first), Some(second)) = (lines.next(), lines.next()) {
-        let first: Vec<&str> = first.split_whitespace().collect();
-        let mut words: Vec<&str> = first.iter().copied().chain(second.split_whitespace()).collect();
-        if let Some(at) = words.iter().position(|word| *word == "send") {
-            words.drain(at..at + 2);
-        }
-        words.retain(|word| !MOVES.iter().any(|start| word.starts_with(start)));
-        // A child of another test holds every descriptor until it becomes another program.
-        let first_holder =
-            |word: &str| word.split("),(").next().unwrap_or(word).trim_end_matches(')').to_owned();
-        let words = words.into_iter().map(first_holder).collect();
-        found.insert(format!("{} {}", first[3], first[4]), words);
-    }
+    found.sort();
     found
 }
 
-#[test]
-fn settings_are_printed_as_sysctl_prints_them() {
-    const NAME: &str = "settings_are_printed_as_sysctl_prints_them";
-    in_namespace(NAME, &["sysctl"], || {
-        let ours = text(gather::sysctls());
-        let keys: Vec<&str> =
-            ours.lines().filter_map(|l| l.split_once(" = ")).map(|p| p.0).collect();
-        let theirs = printed(&format!("sysctl {}", keys.join(" ")));
-        // Blanks at the end of a line say nothing.
-        let of = |text: &str| text.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>();
-        assert_eq!(of(&ours), of(&theirs));
-        for key in
-            ["net.netfilter.nf_conntrack_tcp_timeout_established", "net.ipv4.conf.lo.rp_filter"]
-        {
-            assert!(ours.contains(&format!("{key} = ")), "{key} is not in\n{ours}");
+pub fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// Tracks connections, and talks on one until told to stop.
+struct Traffic {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Traffic {
+    fn start() -> Self {
+        nft(
+            "table ip t { \n chain c { \n type filter hook output priority 0 \n ct state new counter comment \"office of jo\" \n } \n }\n",
+        );
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let asked = std::sync::Arc::clone(&stop);
+        let (_listener, mut near, mut far) = connection("127.0.0.1:9001");
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 64];
+            while !asked.load(std::sync::atomic::Ordering::Relaxed) {
+                near.write_all(PAYLOAD).unwrap();
+                far.read_exact(&mut buffer[..PAYLOAD.len()]).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            drop(_listener);
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
+    }
+}
+
+fn collect(arguments: &[&str], out: &Path) -> Ran {
+    let out = out.to_string_lossy().into_owned();
+    let all = ["collect"].into_iter().chain(arguments.iter().copied()).chain([&*out]);
+    run(all.collect::<Vec<_>>())
+}
+
+/// How `diagnose` took each file.
+fn kinds(folder: &Path) -> Vec<(String, String)> {
+    let report = run(["diagnose", "--format", "json", &folder.to_string_lossy()]).json();
+    let inputs = report["inputs"].as_array().unwrap().clone();
+    let word = |input: &Value, key: &str| input[key].as_str().unwrap().to_owned();
+    inputs.iter().map(|input| (word(input, "file"), word(input, "kind"))).collect()
+}
+
+#[test]
+fn a_folder_is_what_diagnose_wants() {
+    in_namespace("a_folder_is_what_diagnose_wants", &["nft", "ip"], || {
+        let _traffic = Traffic::start();
+        let root = scratch("collect");
+        let out = root.join("box");
+        let ran = collect(&["--for", "300ms", "--role", "hop", "--host", "box-1"], &out);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        let all = files(&out);
+        let names: BTreeSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+        for name in ["conntrack", "conntrack-stat", "nstat", "ss"] {
+            for when in ["before", "after"] {
+                assert!(names.contains(&*format!("hop-box-1/{name}-{when}.txt")), "{names:?}");
+            }
+        }
+        for (name, bytes) in &all {
+            assert!(!holds(bytes, PAYLOAD), "{name} holds what was said");
+        }
+        let kinds = kinds(&out);
+        let kind = |file: &str| {
+            let found = kinds.iter().find(|(name, _)| name == file);
+            found.map(|(_, kind)| kind.as_str()).unwrap_or("not an input").to_owned()
+        };
+        for (file, wanted) in [
+            ("conntrack-before.txt", "conntrack"),
+            ("conntrack-after.txt", "conntrack"),
+            ("sysctl.txt", "sysctl"),
+            ("headers.pcapng", "pcapng"),
+            ("nft.txt", "nft rules"),
+            ("nstat-after.txt", "nstat"),
+            ("conntrack-stat-after.txt", "conntrack -S"),
+            ("ss-before.txt", "ss"),
+            ("links.txt", "links and routes"),
+        ] {
+            assert_eq!(kind(&format!("hop-box-1/{file}")), wanted, "{file}: {kinds:?}");
+        }
+        assert_eq!(kind("collect.md"), "not evidence");
+        fs::remove_dir_all(root).unwrap();
     });
 }
 
 #[test]
-fn rules_made_by_either_program_are_listed_once() {
-    const NAME: &str = "rules_made_by_either_program_are_listed_once";
-    in_namespace(NAME, &["nft", "iptables-save", "iptables"], || {
-        let pieces = || gather::rules().into_iter().filter_map(Result::ok).collect::<Vec<_>>();
-        assert_eq!(pieces(), [], "a new namespace has no rules");
-        printed("iptables -A INPUT -p tcp --dport 22 -j ACCEPT");
-        let files: Vec<String> = pieces().into_iter().map(|piece| piece.file).collect();
-        assert_eq!(files, ["nft.txt"]);
-        // A match that nft cannot spell makes the other listing worth having.
-        printed("iptables -A INPUT -m u32 --u32 0x0=0x0 -j DROP");
-        let files: Vec<String> = pieces().into_iter().map(|piece| piece.file).collect();
-        assert_eq!(files, ["nft.txt", "iptables.txt"]);
+fn every_file_is_stamped_twice_and_alike() {
+    in_namespace("every_file_is_stamped_twice_and_alike", &["nft"], || {
+        let _traffic = Traffic::start();
+        let root = scratch("collect");
+        let out = root.join("box");
+        assert_eq!(collect(&["--for", "0", "--host", "box-1"], &out).code, Some(0));
+        let manifest = fs::read_to_string(out.join("evidence.toml")).unwrap();
+        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+        assert_eq!(manifest["schema"].as_str(), Some("hopclock.evidence/1"));
+        let listed = manifest["file"].as_array().unwrap();
+        let on_disk = files(&out);
+        assert_eq!(listed.len() + 2, on_disk.len());
+        for entry in listed {
+            let word = |key: &str| entry[key].as_str().unwrap().to_owned();
+            let text = fs::read_to_string(out.join(word("path"))).unwrap();
+            let first = text.lines().next().unwrap();
+            let header = hopclock_core::dump::header::Header::parse(first).unwrap();
+            assert_eq!(header.host, Some(word("host")));
+            assert_eq!(header.command, Some(word("command")));
+            let at = hopclock_core::dump::header::moment(&word("taken_at"));
+            assert!(at.is_some() && header.at == at, "{first}");
+        }
+        fs::remove_dir_all(root).unwrap();
     });
 }
 
 #[test]
-fn links_tell_addresses_and_routes() {
-    in_namespace("links_tell_addresses_and_routes", &["ip"], || {
-        let text = text(gather::links());
-        for seen in ["1: lo: <LOOPBACK,UP", "inet 127.0.0.1/8", "local 127.0.0.1 dev lo"] {
-            assert!(text.contains(seen), "{seen} is not in\n{text}");
+fn nothing_is_written_over() {
+    let root = scratch("collect");
+    fs::write(root.join("mine.txt"), "mine").unwrap();
+    fs::write(root.join("mine.tgz"), "mine").unwrap();
+    for (out, why) in [(root.clone(), "is not empty"), (root.join("mine.tgz"), "exists already")] {
+        let ran = collect(&["--for", "0"], &out);
+        assert_eq!(ran.code, Some(2), "{ran:#?}");
+        assert!(ran.err.contains(why), "{ran:#?}");
+    }
+    let missing = collect(&["--for", "0"], &root.join("not/there"));
+    assert_eq!(missing.code, Some(2), "{missing:#?}");
+    assert_eq!(files(&root).len(), 2);
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn a_tar_unpacks_into_one_folder() {
+    const NAME: &str = "a_tar_unpacks_into_one_folder";
+    let Some(tar) = tool(NAME, "tar") else { return };
+    let root = scratch("collect");
+    for (file, flags) in [("nat.tar", "tf"), ("nat.tar.gz", "tzf"), ("nat.tgz", "tzf")] {
+        let out = root.join(file);
+        assert_eq!(collect(&["--for", "0", "--role", "client"], &out).code, Some(0));
+        let listed = Command::new(&tar).arg(flags).arg(&out).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.lines().all(|line| line.starts_with("nat/")), "{listed}");
+        assert!(listed.contains("nat/client/sysctl.txt\n"), "{listed}");
+        assert!(listed.contains("nat/evidence.toml\n"), "{listed}");
+    }
+    let piped = Command::new(binary()).args(["collect", "--for", "0", "-"]).output().unwrap();
+    assert!(holds(&piped.stdout, b"ustar"), "a tar, and nothing else, on standard output");
+    assert!(!piped.stderr.is_empty(), "the summary goes elsewhere");
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn an_ordinary_user_gets_what_anybody_may_have() {
+    const NAME: &str = "an_ordinary_user_gets_what_anybody_may_have";
+    in_namespace(NAME, &["nft", "setpriv"], || {
+        let _traffic = Traffic::start();
+        let root = scratch("collect");
+        // The build's own folder may be closed to others.
+        let program = root.join("hopclock");
+        fs::copy(binary(), &program).unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        fs::set_permissions(&root, open).unwrap();
+        let setpriv = tool(NAME, "setpriv").unwrap();
+        let mut command = Command::new(setpriv);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+        command.arg(&program).args(["collect", "--for", "100ms"]).arg(root.join("out"));
+        let ran = command.current_dir(&root).output().unwrap();
+        let told = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{told}");
+        for missing in ["CAP_NET_ADMIN", "CAP_NET_RAW"] {
+            assert!(told.contains(missing), "{told}");
         }
+        let names: Vec<String> = files(&root.join("out")).into_iter().map(|file| file.0).collect();
+        for there in ["sysctl.txt", "ss-after.txt", "nstat-after.txt", "conntrack-stat-after.txt"] {
+            assert!(names.iter().any(|name| name.ends_with(there)), "{there}: {names:?}");
+        }
+        assert!(!names.iter().any(|name| name.ends_with("conntrack-after.txt")), "{names:?}");
+        fs::remove_dir_all(root).unwrap();
+    });
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_and_loses_nothing() {
+    let root = scratch("collect");
+    let out = root.join("out");
+    let mut command = Command::new(binary());
+    command.args(["collect", "--for", "1h"]).arg(&out).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // The folder is made after signals are listened to, and before anything is waited for.
+    while !out.exists() {
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran = child.wait_with_output().unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{told}");
+    assert!(told.contains("cut short"), "{told}");
+    let names: Vec<String> = files(&out).into_iter().map(|file| file.0).collect();
+    assert!(names.iter().any(|name| name.ends_with("nstat-after.txt")), "{names:?}");
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn of_a_peer_only_what_has_to_do_with_it() {
+    in_namespace("of_a_peer_only_what_has_to_do_with_it", &["nft"], || {
+        let _traffic = Traffic::start();
+        let _other = connection("127.0.0.2:9005");
+        let root = scratch("collect");
+        let out = root.join("out");
+        let ran = collect(&["--for", "200ms", "--peer", "127.0.0.2"], &out);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        for (name, bytes) in files(&out) {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if name.contains("conntrack-before") || name.contains("ss-before") {
+                assert!(text.contains("9005") && !text.contains("9001"), "{name}:\n{text}");
+            }
+            assert!(!name.ends_with(".pcapng"), "that connection was silent");
+        }
+        fs::remove_dir_all(root).unwrap();
+    });
+}
+
+const KEY: &str = "00112233445566778899aabbccddeeff";
+
+#[test]
+fn a_redacted_folder_holds_no_original() {
+    in_namespace("a_redacted_folder_holds_no_original", &["nft", "ip"], || {
+        let ip = tool("ip", "ip").unwrap();
+        let added = Command::new(ip).args(["addr", "add", "10.9.8.7/24", "dev", "lo"]).status();
+        assert!(added.unwrap().success());
+        let _traffic = Traffic::start();
+        let _kept = connection("10.9.8.7:9007");
+        let root = scratch("collect");
+        let (out, map) = (root.join("out"), root.join("map.tsv"));
+        let map_text = map.to_string_lossy().into_owned();
+        let ran = collect(
+            &[
+                "--for",
+                "200ms",
+                "--host",
+                "egress-1",
+                "--redact-key",
+                KEY,
+                "--redact-map",
+                &map_text,
+            ],
+            &out,
+        );
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        assert!(!ran.out.contains(KEY), "a key that was given is not told again");
+        let all = files(&out);
+        for (name, bytes) in &all {
+            for telling in ["10.9.8.7", "egress-1", "office of jo", KEY] {
+                assert!(!holds(bytes, telling.as_bytes()), "{telling} is left in {name}");
+                assert!(!name.contains(telling), "{telling} is left in the name {name}");
+            }
+            assert!(!holds(bytes, &[10, 9, 8, 7]), "the address is left in {name}");
+        }
+        let map = fs::read_to_string(&map).unwrap();
+        let pseudonym = map.lines().find_map(|line| line.strip_suffix("\t10.9.8.7")).unwrap();
+        let conntrack = all.iter().find(|(name, _)| name.contains("conntrack-before")).unwrap();
+        assert!(holds(&conntrack.1, format!("src={pseudonym} ").as_bytes()), "{map}");
+        fs::remove_dir_all(root).unwrap();
     });
 }

@@ -7,6 +7,7 @@ mod captures;
 mod collect;
 mod commands;
 mod examples;
+mod gather;
 mod inquest;
 mod kernel_conntrack;
 mod logs;

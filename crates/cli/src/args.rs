@@ -1,7 +1,9 @@
 //! What can be typed. Nothing here opens a file.
 
 use clap::{Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Find the clock that kills long-lived connections.
 #[derive(Debug, Parser)]
@@ -29,6 +31,77 @@ pub enum Command {
     Rhythm(Rhythm),
     /// Look into the catalogue of timers known to end connections
     Clocks(Clocks),
+    /// Gather what `diagnose` wants from this host, into a folder
+    Collect(Collect),
+}
+
+/// `hopclock collect`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sudo hopclock collect nat/                        on the NAT box, everything, for a minute
+  sudo hopclock collect --peer 192.0.2.7 nat.tgz    only what has to do with that address
+  hopclock collect --for 0 here/                    one look, no waiting; works without root
+  sudo hopclock collect --redact nat.tgz            under other addresses and names
+  ssh egress-1 sudo hopclock collect - > nat.tar    onto another machine
+  hopclock diagnose app.log client/ nat/            then, with the application's log
+
+Two looks at the table of connections, --for apart, show which timers packets refresh and which they do
+not; in between, headers of packets are recorded (no payload; at most 200000 packets). Nothing on this
+host is changed. What this user may not read is named and the rest is written. Ctrl-C ends the wait.")]
+pub struct Collect {
+    /// A new folder, or a .tar, .tar.gz or .tgz file; `-` is a tar on standard output
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// Time between the two looks: 60s, 5m, 1h; 0 looks once and records no packets
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub length: Duration,
+    /// Only connections and packets with this address at one end, translated or not
+    #[arg(long, value_name = "ADDR")]
+    pub peer: Option<IpAddr>,
+    /// Where this host stands; guessed, and said to be guessed, where it is not told
+    #[arg(long, value_enum)]
+    pub role: Option<RoleWord>,
+    /// What to call this host
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Record no packets
+    #[arg(long)]
+    pub no_capture: bool,
+    /// Replace addresses and names, consistently; prints a key that gives the same ones elsewhere
+    #[arg(long)]
+    pub redact: bool,
+    /// Redact with this key, as another host's --redact printed it
+    #[arg(long, value_name = "KEY")]
+    pub redact_key: Option<String>,
+    /// Also write what was replaced by what into this new file, which is as secret as the originals
+    #[arg(long, value_name = "FILE")]
+    pub redact_map: Option<PathBuf>,
+}
+
+/// Where a host stands on the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleWord {
+    /// It opens the connections
+    Client,
+    /// It forwards them
+    Hop,
+    /// It accepts them
+    Server,
+}
+
+/// A length of time as people type it; a number alone is in seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit.trim() {
+        "ms" => 0.001,
+        "" | "s" | "sec" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{unit:?} is no unit of time: use s, m or h")),
+    };
+    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
 }
 
 /// `hopclock diagnose`.

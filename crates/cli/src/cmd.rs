@@ -1,6 +1,7 @@
 //! One file a command; here they are only told apart.
 
 mod clocks;
+mod collect;
 mod diagnose;
 mod flows;
 mod replay;
@@ -16,6 +17,7 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
         Command::Flows(typed) => flows::carry_out(&typed),
         Command::Replay(typed) => replay::carry_out(&typed),
         Command::Rhythm(typed) => rhythm::carry_out(&typed),
+        Command::Collect(typed) => collect::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
     }
 }

@@ -27,6 +27,8 @@ pub enum Trouble {
         /// What would help.
         hint: Option<String>,
     },
+    /// All that was asked for needs a privilege, or a feature of the kernel, that is not there.
+    Privilege(Vec<String>),
     /// Hopclock's own tables do not fit together: a broken build.
     Broken(String),
     /// Writing the answer failed.
@@ -66,6 +68,12 @@ pub fn code(outcome: Result<Exit, Trouble>) -> ExitCode {
         Err(Trouble::Broken(why)) => {
             eprintln!("hopclock: this build is broken, please report it: {why}");
             ExitCode::from(3)
+        }
+        Err(Trouble::Privilege(why)) => {
+            for sentence in why {
+                eprintln!("hopclock: {sentence}");
+            }
+            ExitCode::from(5)
         }
         Err(Trouble::NoInput { why, hint }) => {
             for sentence in why {

@@ -24,6 +24,8 @@ pub struct Intake {
     pub inputs: Vec<Input>,
     /// One sentence for each input that could not be used at all.
     pub unusable: Vec<String>,
+    /// The same for each input of a kind that is known and not argued from.
+    pub unused: Vec<String>,
     /// What the caller knows of its logs.
     pub options: Options,
 }

@@ -47,6 +47,11 @@ impl Redactor {
         Self { key, v4, v6, macs, names: BTreeMap::new(), known: BTreeSet::new() }
     }
 
+    /// The key it works with.
+    pub const fn key(&self) -> Key {
+        self.key
+    }
+
     /// An address's pseudonym.
     pub fn address(&mut self, address: IpAddr) -> IpAddr {
         match address {

@@ -19,7 +19,7 @@ mod sysctl;
 
 pub use conntrack::{conntrack, conntrack_counters, conntrack_of};
 pub use counters::counters;
-pub use links::links;
+pub use links::{links, local_addresses};
 pub use rules::{ipvs, rules};
 pub use sockets::{listening, sockets, sockets_of};
 pub use sysctl::sysctls;
@@ -140,6 +140,18 @@ fn short_file(path: &str, bytes_max: usize) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(bytes_max as u64).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The host's name, as it calls itself.
+pub fn host_name() -> Option<String> {
+    let name = short_file("/proc/sys/kernel/hostname", 1024).ok()?.trim().to_owned();
+    (!name.is_empty() && name != "(none)").then_some(name)
+}
+
+/// Whether this host forwards packets of IPv4, or of IPv6.
+pub fn forwards() -> bool {
+    let files = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+    files.iter().any(|file| short_file(file, 16).is_ok_and(|value| value.trim() == "1"))
 }
 
 /// Now, for the stamp of a piece.

@@ -16,7 +16,7 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
     if intake.facts.sources.is_empty() {
         let hint =
             "hopclock reads logs, pcap and pcapng captures, conntrack -L, sysctl output and notes";
-        let mut why = intake.unusable;
+        let mut why = [intake.unusable, intake.unused].concat();
         if why.is_empty() {
             why.push("nothing that was named is evidence".to_owned());
         }

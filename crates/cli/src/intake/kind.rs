@@ -122,6 +122,8 @@ fn unused(text: &str) -> Option<&'static str> {
         || (first.starts_with("ESTAB") && first.matches(':').count() >= 2)
     {
         Some("ss")
+    } else if first.starts_with("1: ") && first.contains(": <") {
+        Some("links and routes")
     } else if starts(&["Timeout (tcp tcpfin udp)", "IP Virtual Server"]) {
         Some("ipvsadm")
     } else if first.starts_with("#kernel") {
@@ -198,6 +200,8 @@ mod tests {
     #[test]
     fn kinds_known_and_not_used_are_named() {
         assert_eq!(recognise(b"table inet filter {\n}\n", None), Kind::Unused("nft rules"));
+        let links = b"# hopclock host=a\n1: lo: <LOOPBACK,UP> mtu 65536\n    inet 127.0.0.1/8\n";
+        assert_eq!(recognise(links, None), Kind::Unused("links and routes"));
         assert_eq!(recognise(b"*filter\n:INPUT ACCEPT\n", None), Kind::Unused("iptables rules"));
     }
 }

@@ -55,9 +55,11 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
         if outcome.input.notes.is_empty() {
             outcome.input.notes.push(why.clone());
         }
-        // A page for people is no loss.
-        if kind != Kind::NotEvidence {
-            intake.unusable.push(why);
+        match kind {
+            // A page for people is no loss.
+            Kind::NotEvidence => {}
+            Kind::Unused(_) => intake.unused.push(why),
+            _ => intake.unusable.push(why),
         }
     }
     if let Some(content) = outcome.content {

@@ -81,7 +81,7 @@ const HARMLESS: [&str; 24] = [
     "status=200 bytes=1234 duration=00:12:34",
     "deadbeef cafe:babe 12:34 a:b",
     "root@localhost user=root",
-    "https://www.example.com/",
+    "https://example.com/",
 ];
 
 #[test]

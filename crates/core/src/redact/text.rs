@@ -223,8 +223,11 @@ impl Redactor {
         }
         if let Some(place) = next.filter(|_| REMARKS.contains(&text)) {
             let value = words(line, place.0, place.1)?;
-            let new = self.remark(value);
-            return replaced(place, new);
+            // `-m comment --comment …`: the first is the name of a match.
+            if !value.starts_with("--") {
+                let new = self.remark(value);
+                return replaced(place, new);
+            }
         }
         if let Some(place) = next.filter(|_| OWNERS.contains(&text)) {
             let value = words(line, place.0, place.1)?;

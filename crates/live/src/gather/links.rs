@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use nix::ifaddrs::getifaddrs;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::{Missing, Piece, now, of_thread, program};
 
 /// A full routing table is a million lines; nobody reads it.
@@ -57,6 +59,16 @@ pub fn links() -> Result<Piece, Missing> {
     Ok(Piece { file: "links.txt".to_owned(), command, at, bytes: text.into_bytes(), notes })
 }
 
+/// Addresses of this host's links, those of the loopback among them.
+pub fn local_addresses() -> Vec<IpAddr> {
+    let address = |link: nix::ifaddrs::InterfaceAddress| {
+        let address = link.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    };
+    getifaddrs().into_iter().flatten().filter_map(address).collect()
+}
+
 fn without_ip() -> String {
     let mut text = String::new();
     for (at, link) in getifaddrs().into_iter().flatten().enumerate() {
@@ -69,10 +81,47 @@ fn without_ip() -> String {
             let _ = writeln!(text, "{number}: {name}: <{flags}> inet6 {}", v6.ip());
         }
     }
-    for file in ["route", "ipv6_route"] {
-        if let Ok(routes) = of_thread(file, BYTES_MAX) {
-            let _ = writeln!(text, "# /proc/net/{file}\n{}", routes.trim_end());
+    text.push_str(&routes());
+    text
+}
+
+/// Routes from `/proc`, where IPv4 addresses are numbers in the machine's order and IPv6 ones
+/// digits without colons.
+fn routes() -> String {
+    let mut text = String::new();
+    let v4 = of_thread("route", BYTES_MAX).unwrap_or_default();
+    for words in v4.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()) {
+        let address = |at: usize| {
+            let number = u32::from_str_radix(words.get(at)?, 16).ok()?;
+            Some(Ipv4Addr::from(number.to_ne_bytes()))
+        };
+        if let (Some(link), Some(to), Some(via), Some(mask)) =
+            (words.first(), address(1), address(2), address(7))
+        {
+            let length = mask.to_bits().leading_ones();
+            let _ = writeln!(text, "{to}/{length} via {via} dev {link}");
+        }
+    }
+    let v6 = of_thread("ipv6_route", BYTES_MAX).unwrap_or_default();
+    for words in v6.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()) {
+        let number = |at: usize| u128::from_str_radix(words.get(at)?, 16).ok();
+        if let (Some(to), Some(length), Some(via), Some(link)) =
+            (number(0), number(1), number(4), words.get(9))
+        {
+            let (to, via) = (Ipv6Addr::from_bits(to), Ipv6Addr::from_bits(via));
+            let _ = writeln!(text, "{to}/{length} via {via} dev {link}");
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_hosts_own_addresses_are_known_without_any_program() {
+        assert!(local_addresses().contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        assert!(without_ip().contains("lo: <"), "{}", without_ip());
+    }
 }
