@@ -1,5 +1,5 @@
-//! `hopclock collect`, run as a user runs it, in a namespace with traffic of its own: what it writes,
-//! what it leaves out, and that `diagnose` reads it.
+//! `hopclock collect`, run as a user runs it, in a namespace with traffic of its own: what it
+//! writes, what it leaves out, and that `diagnose` reads it.
 //!
 //! Needs root for the namespace; skipped by name without.
 

