@@ -2,7 +2,7 @@
 //! crate's: nobody here wrote it.
 
 use crate::repo;
-use jsonschema::Validator;
+use jsonschema::{Retrieve, Uri, Validator};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,9 +44,26 @@ pub fn validate(name: &str, document: &Value) {
 fn validator(name: &str) -> Arc<Validator> {
     static COMPILED: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let compile = || match jsonschema::draft202012::new(&load(name)) {
-        Ok(validator) => Arc::new(validator),
-        Err(error) => panic!("{name}.schema.json: {error}"),
-    };
+    let compile =
+        || match jsonschema::draft202012::options().with_retriever(Here).build(&load(name)) {
+            Ok(validator) => Arc::new(validator),
+            Err(error) => panic!("{name}.schema.json: {error}"),
+        };
     Arc::clone(compiled.entry(name.to_owned()).or_insert_with(compile))
+}
+
+/// One schema may name another by its `$id`, `urn:hopclock:schema:NAME:1`: the file beside it.
+struct Here;
+
+impl Retrieve for Here {
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let name = uri.as_str().strip_prefix("urn:hopclock:schema:");
+        match name.and_then(|name| name.split(':').next()) {
+            Some(name) => Ok(load(name)),
+            None => Err(format!("no schema of ours: {uri}").into()),
+        }
+    }
 }

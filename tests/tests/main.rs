@@ -18,4 +18,5 @@ mod rhythm;
 mod schemas;
 mod tables;
 mod tidy;
+mod translation;
 mod tshark;

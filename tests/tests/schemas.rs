@@ -19,6 +19,7 @@ fn contract() -> Vec<(&'static str, Value)> {
     vec![
         ("evidence", serde_json::to_value(toml).unwrap()),
         ("flow", json(include_str!("../contract/flow.json"))),
+        ("flows", json(include_str!("../contract/flows.json"))),
         ("replay", json(include_str!("../contract/replay.json"))),
         ("replay", json(include_str!("../contract/replay.event.json"))),
         ("report", json(include_str!("../contract/report.json"))),

@@ -4,6 +4,7 @@
 //! a reset's marks are compared with those of its sender's other packets, and that is all.
 
 mod again;
+mod elsewhere;
 mod half;
 mod headers;
 mod life;
@@ -13,6 +14,7 @@ mod record;
 mod reset;
 mod table;
 mod tell;
+mod translation;
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +24,8 @@ pub use headers::{HEADERS_MAX, Headers};
 pub use numbering::Numbering;
 pub use reader::{CaptureReader, CaptureReading, Observer, Tally};
 pub use record::{
-    Answers, BySide, Ending, Finished, FlowRecord, HalfClose, How, IcmpNote, Keepalive, KnownBy,
-    LastWords, Mark, Reset, ResetSummary, RoundTrips, SCHEMA, Said, Signature, SizeLoss, Traffic,
-    Unanswered,
+    AlsoKnownAs, Answers, BySide, Ending, Finished, FlowRecord, HalfClose, How, IcmpNote,
+    Keepalive, KnownBy, LastWords, Mark, Reset, ResetSummary, RoundTrips, SCHEMA, Said, Signature,
+    SizeLoss, Traffic, Translates, Unanswered,
 };
 pub use table::{FLOWS_MAX, Table};

@@ -2,7 +2,7 @@
 //! table for a ticket.
 
 use crate::page::{Label, Page};
-use hopclock_core::flow::{Finished, FlowRecord, How, LastWords, Observer};
+use hopclock_core::flow::{Finished, FlowRecord, How, LastWords, Observer, Translates};
 use hopclock_core::report::Input;
 use hopclock_core::terms::Side;
 use hopclock_core::time::{Gap, Moment};
@@ -85,6 +85,9 @@ fn one(
     let age = span(record.last_ns.since(record.first_ns));
     page.paragraph(out, 4, &format!("{opened} {}, seen for {age}", clock(record.first_ns)))?;
     page.paragraph(out, 4, &traffic(record))?;
+    for line in translations(record) {
+        page.wrap(out, ("    ", 4), 6, &line)?;
+    }
     let label = match record.ending.how {
         How::Fin | How::Open => Label::Good,
         How::Rst | How::Silence | How::Refused | How::Unanswered => Label::Bad,
@@ -122,6 +125,34 @@ fn traffic(record: &FlowRecord) -> String {
         record.packets.server,
         record.payload_bytes.server
     )
+}
+
+/// Where else it was seen, and what a translation did not do.
+fn translations(record: &FlowRecord) -> Vec<String> {
+    let mut all = Vec::new();
+    for name in &record.also_known_as {
+        let what = match name.translates {
+            Translates::Source => "source",
+            Translates::Destination => "destination",
+            Translates::Both => "source and destination",
+        };
+        let (client, server, first) = (name.client, name.server, name.first_packet);
+        all.push(format!("{what} translated: also {client} > {server}, from packet {first}"));
+    }
+    for by in [Side::Client, Side::Server] {
+        let (left, alone) = (*record.untranslated.of(by), *record.one_sided.of(by));
+        let by = side(by);
+        if left > 0 {
+            all.push(format!("{left} packets of the {by} went on untranslated"));
+        }
+        if alone > 0 {
+            all.push(format!(
+                "{alone} packets with the {by}'s address seen only beyond the translation: the box \
+                 between sent them, or the capture missed them before it"
+            ));
+        }
+    }
+    all
 }
 
 /// The rest of the sentence that begins with the ending's word.

@@ -121,6 +121,8 @@ pub(super) struct Half {
     pub last_seq: Seq,
     pub last_ack: Seq,
     pub last_len: u32,
+    pub last_vantage: u32,
+    pub last_ttl: u8,
     /// The first segment that asked for an answer since the other side last spoke.
     pub tail: Mark,
     pub tail_count: u32,
@@ -161,6 +163,8 @@ impl Half {
             last_seq: Seq(0),
             last_ack: Seq(0),
             last_len: 0,
+            last_vantage: 0,
+            last_ttl: 0,
             tail: NO_MARK,
             tail_count: 0,
             tail_ack: Seq(0),
@@ -323,5 +327,7 @@ impl Half {
         self.last_seq = segment.seq;
         self.last_ack = segment.ack;
         self.last_len = seq_len(segment.payload, segment.flags);
+        self.last_vantage = segment.vantage;
+        self.last_ttl = segment.ttl;
     }
 }

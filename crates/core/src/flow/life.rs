@@ -1,5 +1,7 @@
 //! A connection while it is being watched: two halves, and on the side what only some have.
 
+use super::again::APART_MAX;
+use super::elsewhere::{Elsewhere, NAMES_MAX, Name, OneSided};
 use super::half::{Half, Kind, Known, NO_MARK, set};
 use super::reset::{Prompt, RstSeen};
 use super::{BySide, IcmpNote, KnownBy, Mark, Said};
@@ -71,8 +73,6 @@ pub(super) struct Closing {
 pub(super) struct Rare {
     pub fin: BySide<u64>,
     pub rst: BySide<u64>,
-    pub again: BySide<u64>,
-    pub again_bytes: BySide<u64>,
     pub ttls: BySide<BTreeMap<u8, u64>>,
     /// The client's SYN, where something was seen before it.
     pub late_syn: Option<Mark>,
@@ -104,6 +104,7 @@ pub(super) struct Life {
     pub files: u64,
     pub known_by: KnownBy,
     pub rare: Option<Box<Rare>>,
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// Ports below this are given out by IANA; above are ephemeral ones (RFC 6335 §6).
@@ -148,12 +149,94 @@ impl Life {
             files: 0,
             known_by,
             rare: None,
+            elsewhere: None,
         }
     }
 
-    /// Which side sent from `src`; for a connection of a host with itself the ports decide.
-    pub(super) fn side_of(&self, src: SocketAddr) -> Side {
-        if End::from(src) == self.client { Side::Client } else { Side::Server }
+    /// The pair of ends of this number, client first.
+    pub(super) fn ends(&self, name: u8) -> Option<(End, End)> {
+        match usize::from(name).checked_sub(1) {
+            None => Some((self.client, self.server)),
+            Some(at) => {
+                let name = self.elsewhere.as_ref()?.names.get(at)?;
+                Some((name.client, name.server))
+            }
+        }
+    }
+
+    /// Under which pair the packets of `side` come in.
+    pub(super) fn enters(&self, side: Side) -> u8 {
+        self.elsewhere.as_ref().map_or(0, |elsewhere| *elsewhere.enters.of(side))
+    }
+
+    /// Which side sends from `src` under the pair of this number.
+    pub(super) fn side_of(&self, src: End, name: u8) -> Side {
+        let is_client = self.ends(name).is_some_and(|(client, _)| client == src);
+        if is_client { Side::Client } else { Side::Server }
+    }
+
+    /// Learns that a packet of `side` first seen under the pair `from` was seen again as `segment`,
+    /// under a pair not known before. Gives that pair's number; `None` when there are too many.
+    pub(super) fn learn(&mut self, segment: &Segment, side: Side, from: u8) -> Option<u8> {
+        let elsewhere = self.elsewhere.get_or_insert_default();
+        if elsewhere.names.len() >= NAMES_MAX {
+            return None;
+        }
+        let (src, dst) = (segment.src.into(), segment.dst.into());
+        let (client, server) = if side == Side::Client { (src, dst) } else { (dst, src) };
+        let first = segment.packet;
+        elsewhere.names.push(Name { client, server, first, seen: BySide::default() });
+        let to = elsewhere.names.len() as u8;
+        elsewhere.learn(side, from, to);
+        Some(to)
+    }
+
+    /// Counts a further sighting, under the pair `name`, of a packet.
+    pub(super) fn seen_again(&mut self, segment: &Segment, side: Side, name: u8) {
+        self.elsewhere.get_or_insert_default().again(segment, side, name);
+    }
+
+    /// A packet of `side` first seen under the pair `name` went through the box between, or came in
+    /// after all: two interfaces may stand in the file the wrong way round. It is not one-sided.
+    pub(super) fn both_sided(&mut self, packet: u64, side: Side, name: u8) {
+        let Some(elsewhere) = self.elsewhere.as_mut().filter(|e| !e.names.is_empty()) else {
+            return;
+        };
+        if *elsewhere.enters.of(side) == name {
+            return;
+        }
+        let count = elsewhere.one_sided.of_mut(side);
+        *count = count.saturating_sub(1);
+        let reset = self.rare.as_mut().and_then(|rare| rare.reset.as_mut());
+        if let Some(reset) = reset.filter(|reset| reset.mark.packet == packet) {
+            reset.one_sided = None;
+        }
+    }
+
+    /// Counts packets of `side` that left with the ends they came with, or takes one back.
+    pub(super) fn untranslated(&mut self, side: Side, more: i32) {
+        if let Some(elsewhere) = &mut self.elsewhere
+            && !elsewhere.names.is_empty()
+        {
+            let count = elsewhere.untranslated.of_mut(side);
+            *count = count.saturating_add_signed(more);
+        }
+    }
+
+    /// Whether the segment is a piece of one seen a moment ago before a router: receive offload
+    /// joins segments before they are captured, and they are cut again on the way out.
+    pub(super) fn is_piece(&self, segment: &Segment, side: Side) -> bool {
+        let half = self.halves.of(side);
+        let fell = half.last_ttl.wrapping_sub(segment.ttl);
+        self.elsewhere.is_some()
+            && segment.payload > 0
+            && !segment.flags.rst()
+            && (1..=2).contains(&fell)
+            && segment.vantage != half.last_vantage
+            && half.known.has(Known::NEXT)
+            && !segment.end().is_after(half.next)
+            && half.next.ahead_of(segment.seq) <= 1 << 20
+            && segment.at.since(half.last.at).abs() <= APART_MAX
     }
 
     /// A SYN without ACK whose sequence number does not fit begins another connection on these
@@ -179,15 +262,23 @@ impl Life {
         later(self.halves.client.last_payload, self.halves.server.last_payload)
     }
 
-    /// Takes a segment of `side`.
-    pub(super) fn push(&mut self, segment: &Segment, side: Side) {
+    /// Takes a segment of `side` seen under the pair `name`.
+    pub(super) fn push(&mut self, segment: &Segment, side: Side, name: u8) {
+        let one_sided = self
+            .elsewhere
+            .as_ref()
+            .and_then(|elsewhere| elsewhere.one_sided(segment.src.into(), side, name));
+        if let Some(elsewhere) = &mut self.elsewhere {
+            *elsewhere.one_sided.of_mut(side) += u32::from(one_sided.is_some());
+            elsewhere.seen(side, name);
+        }
         let mark = Mark { packet: segment.packet, at: segment.at };
         let hole = self.rare.as_ref().and_then(|rare| *rare.holes.of(side));
         let kind = self.halves.of(side).kind_of(segment, hole);
         let with_payload = segment.payload > 0 && kind != Kind::Probe;
         self.note_silence(mark);
         self.note_opening(segment, side, mark);
-        self.note_end(segment, side, mark);
+        self.note_end(segment, side, mark, one_sided);
         self.note_hole(segment, side, kind);
         self.note_probe(side, mark, kind);
         self.note_stuck(segment, side, mark, kind);
@@ -257,7 +348,7 @@ impl Life {
         self.rare.as_ref().map_or(0, |rare| *rare.rst.of(side))
     }
 
-    fn note_end(&mut self, segment: &Segment, side: Side, mark: Mark) {
+    fn note_end(&mut self, segment: &Segment, side: Side, mark: Mark, one_sided: Option<OneSided>) {
         if !segment.flags.fin() && !segment.flags.rst() {
             return;
         }
@@ -277,7 +368,8 @@ impl Life {
         if segment.flags.rst() {
             *self.rare().rst.of_mut(side) += 1;
             if self.rare().reset.is_none() {
-                let seen = self.look_at(segment, side, mark);
+                let mut seen = self.look_at(segment, side, mark);
+                seen.one_sided = one_sided;
                 let rare = self.rare();
                 rare.first_rst = Some(Box::new(closing));
                 rare.reset = Some(Box::new(seen));
@@ -345,6 +437,7 @@ impl Life {
                 .map_or(0, |rare| rare.payload_after_fin),
             idle_before: gap_before(victim, victim.tail_idle),
             payload_idle_before: gap_before(victim, victim.tail_payload_idle),
+            one_sided: None,
             others: Vec::new(),
             went_on: 0,
             answered_by_reset: None,
@@ -517,6 +610,6 @@ mod tests {
         let size = size_of::<Life>();
         let rare = size_of::<Rare>();
         assert!(rare <= 600, "{rare} bytes on the side");
-        assert!(size <= 464, "{size} bytes, of which each half takes {}", size_of::<Half>());
+        assert!(size <= 480, "{size} bytes, of which each half takes {}", size_of::<Half>());
     }
 }

@@ -114,6 +114,36 @@ pub struct Signature {
     pub at_ns: Moment,
     /// TTL or hop limit it arrived with.
     pub ttl: u8,
+    /// Its sender's address and port where they are not the record's: it was seen only on the far
+    /// side of a translation, so the box between made it, or the capture missed it before.
+    pub seen_as: Option<SocketAddr>,
+}
+
+/// What a translation rewrites of a connection's ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Translates {
+    /// The client's end.
+    Source,
+    /// The server's end.
+    Destination,
+    /// Both.
+    Both,
+}
+
+/// Another pair of ends a connection was seen under: the far side of a translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct AlsoKnownAs {
+    /// The opener's end there.
+    pub client: SocketAddr,
+    /// The other end there.
+    pub server: SocketAddr,
+    /// What differs from the record's own ends.
+    pub translates: Translates,
+    /// The first packet seen under these ends.
+    pub first_packet: u64,
+    /// Sightings under these ends, of packets that are counted once in the record.
+    pub packets: BySide<u64>,
 }
 
 /// The smallest round trip seen, in microseconds, on each side of the point of capture.
@@ -183,6 +213,14 @@ pub struct FlowRecord {
     pub seen_again: BySide<u64>,
     /// Payload bytes of those further sightings.
     pub seen_again_bytes: BySide<u64>,
+    /// Other pairs of ends it went by, where a translation rewrote them; the record's own are those
+    /// the client's packets come in with.
+    pub also_known_as: Vec<AlsoKnownAs>,
+    /// Packets that went through a translating box with the ends they came with: INVALID to it.
+    pub untranslated: BySide<u64>,
+    /// Packets first seen on the far side of a translation from where their sender's come in: made
+    /// by the box between, or missed before it.
+    pub one_sided: BySide<u64>,
     /// Packets with SYN.
     pub syn: BySide<u64>,
     /// Packets with FIN.

@@ -5,11 +5,13 @@
 //! Sommer and Paxson, "Detecting Forged TCP Reset Packets", NDSS 2009. Nothing is called forged by
 //! its TTL alone: routes change, and balancers answer with a TTL of their own.
 
+use super::elsewhere::OneSided;
 use super::{Answers, Mark, Reset, ResetSummary};
 use crate::terms::{Consistency, Origin, ResetKind, Side};
 use crate::time::Gap;
 use crate::wire::{Flags, Segment, Seq};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// An answer comes at the latest this long after the round trip: queues, and a busy host.
 const ANSWER_SLACK: Gap = Gap::from_millis(250);
@@ -72,6 +74,8 @@ pub(super) struct RstSeen {
     /// Silence before the other side's segments since this side last spoke.
     pub idle_before: Option<Gap>,
     pub payload_idle_before: Option<Gap>,
+    /// It showed where its sender's packets leave a translation, and not where they come in.
+    pub one_sided: Option<OneSided>,
     /// Sequence numbers of further resets of the same side.
     pub others: Vec<Seq>,
     /// Segments with data its sender sent afterwards all the same.
@@ -228,8 +232,14 @@ impl RstSeen {
     }
 
     fn against_ttl(&self, say: &mut impl FnMut(u8, String)) {
+        if let Some(one_sided) = self.one_sided {
+            let src = SocketAddr::from(one_sided.src);
+            say(1, format!("seen only on the far side of the translation, as {src}"));
+        }
+        let known = self.one_sided.is_none() && self.own_ttls.contains_key(&self.ttl);
         if let Some(usual) = self.usual_ttl()
-            && !self.own_ttls.contains_key(&self.ttl)
+            && usual != self.ttl
+            && !known
         {
             say(1, format!("TTL {} where its sender's packets have {usual}", self.ttl));
         }
@@ -335,6 +345,10 @@ impl RstSeen {
     }
 
     fn usual_ttl(&self) -> Option<u8> {
+        // Where its sender's packets leave they have passed a router more.
+        if let Some(one_sided) = self.one_sided {
+            return one_sided.usual_ttl;
+        }
         self.own_ttls.iter().max_by_key(|(_, count)| **count).map(|(ttl, _)| *ttl)
     }
 

@@ -1,6 +1,6 @@
 //! The table of connections: bounded, with the one silent for long giving way when it is full.
 
-use super::again::Sightings;
+use super::again::{Look, Sighting, Sightings};
 use super::life::{End, Life, NOTES_MAX};
 use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
@@ -15,11 +15,18 @@ pub const FLOWS_MAX: usize = 1_200_000;
 /// How many are compared when one must give way.
 const COMPARED: usize = 64;
 
+/// Where a pair of ends leads: a connection, and by which of its names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Entry {
+    slot: u32,
+    name: u8,
+}
+
 /// All connections of one capture, in a bounded number.
 #[derive(Debug)]
 pub struct Table {
     lives: Vec<Life>,
-    index: HashTable<u32>,
+    index: HashTable<Entry>,
     sightings: Sightings,
     most: usize,
     hand: usize,
@@ -33,6 +40,11 @@ fn hash_of(one: End, other: End) -> u64 {
     let ordered = if one <= other { (one, other) } else { (other, one) };
     ordered.hash(&mut hasher);
     hasher.finish()
+}
+
+fn hash_in(lives: &[Life], entry: Entry) -> u64 {
+    let ends = lives.get(entry.slot as usize).and_then(|life| life.ends(entry.name));
+    ends.map_or(0, |(client, server)| hash_of(client, server))
 }
 
 impl Table {
@@ -83,60 +95,145 @@ impl Table {
         let (src, dst) = (End::from(segment.src), End::from(segment.dst));
         let hash = hash_of(src, dst);
         let known = self.find(hash, src, dst);
-        let again = self.sightings.seen_before(segment);
-        if let Some(life) = known.and_then(|slot| self.lives.get_mut(slot as usize)) {
-            let side = sender(life, segment);
-            if again {
-                let rare = life.rare();
-                *rare.again.of_mut(side) += 1;
-                *rare.again_bytes.of_mut(side) += u64::from(segment.payload);
+        match self.sightings.look(segment) {
+            Look::Again { first, passed } => {
+                if let Some((at, life)) = self.life_at(known) {
+                    let side = sender(life, segment, at.name);
+                    life.files |= bit(file);
+                    life.seen_again(segment, side, at.name);
+                    if passed {
+                        life.both_sided(first, side, at.name);
+                    }
+                    let came_in = life.enters(side) == at.name;
+                    life.untranslated(side, i32::from(passed && came_in));
+                    return None;
+                }
+            }
+            Look::Translated { first, passed } => {
+                if self.translated(segment, known, (&first, passed), file) {
+                    return None;
+                }
+            }
+            Look::New => {}
+        }
+        self.sightings.remember(segment);
+        if let Some((at, life)) = self.life_at(known) {
+            let side = sender(life, segment, at.name);
+            if life.is_piece(segment, side) {
                 life.files |= bit(file);
+                life.seen_again(segment, side, at.name);
                 return None;
             }
             if !life.is_another(segment, side) {
                 life.files |= bit(file);
-                life.push(segment, side);
+                life.push(segment, side, at.name);
                 return None;
             }
         }
         self.begin(segment, file, hash)
     }
 
-    fn find(&self, hash: u64, src: End, dst: End) -> Option<u32> {
-        let fits = |slot: &u32| {
-            self.lives.get(*slot as usize).is_some_and(|life| {
-                (life.client, life.server) == (src, dst) || (life.client, life.server) == (dst, src)
-            })
+    fn life_at(&mut self, known: Option<Entry>) -> Option<(Entry, &mut Life)> {
+        let at = known?;
+        Some((at, self.lives.get_mut(at.slot as usize)?))
+    }
+
+    fn find(&self, hash: u64, src: End, dst: End) -> Option<Entry> {
+        let fits = |entry: &Entry| {
+            let life = self.lives.get(entry.slot as usize);
+            life.and_then(|life| life.ends(entry.name))
+                .is_some_and(|ends| ends == (src, dst) || ends == (dst, src))
         };
         self.index.find(hash, fits).copied()
+    }
+
+    /// Takes a segment that was seen before under other ends. False when that cannot be, as things
+    /// are known: then it is a segment like any other.
+    fn translated(
+        &mut self,
+        segment: &Segment,
+        known: Option<Entry>,
+        (first, passed): (&Sighting, bool),
+        file: usize,
+    ) -> bool {
+        let Some(origin) = self.find(hash_of(first.src, first.dst), first.src, first.dst) else {
+            return false;
+        };
+        // A connection that began under these ends stays one of its own, unless it is over.
+        let begun = known.filter(|at| at.name == 0 && at.slot != origin.slot);
+        if let Some((at, life)) = self.life_at(begun) {
+            let side = sender(life, segment, at.name);
+            if !life.is_another(segment, side) {
+                return false;
+            }
+        }
+        let Some((_, life)) = self.life_at(Some(origin)) else {
+            return false;
+        };
+        let side = life.side_of(first.src, origin.name);
+        let name = match known.filter(|at| at.slot == origin.slot) {
+            // The same two ends in the other direction are no translation.
+            Some(at) if sender(life, segment, at.name) != side => return false,
+            Some(at) => at.name,
+            None => match life.learn(segment, side, origin.name) {
+                Some(name) => {
+                    self.index_anew(segment, Entry { slot: origin.slot, name });
+                    name
+                }
+                None => return false,
+            },
+        };
+        if let Some((_, life)) = self.life_at(Some(origin)) {
+            life.files |= bit(file);
+            life.seen_again(segment, side, name);
+            if life.enters(side) == name {
+                life.both_sided(first.packet, side, origin.name);
+            }
+            life.untranslated(side, -i32::from(passed));
+        }
+        true
+    }
+
+    /// The ends of `segment` lead to `entry` from now on, wherever they led before.
+    fn index_anew(&mut self, segment: &Segment, entry: Entry) {
+        let (src, dst) = (End::from(segment.src), End::from(segment.dst));
+        let hash = hash_of(src, dst);
+        // The new pair is not in the index yet: what is found there is another connection's.
+        while let Some(old) = self.find(hash, src, dst) {
+            self.forget(hash, old);
+        }
+        let lives = &self.lives;
+        self.index.insert_unique(hash, entry, |entry| hash_in(lives, *entry));
+    }
+
+    fn forget(&mut self, hash: u64, old: Entry) {
+        if let Ok(entry) = self.index.find_entry(hash, |entry| *entry == old) {
+            entry.remove();
+        }
     }
 
     fn begin(&mut self, segment: &Segment, file: usize, hash: u64) -> Option<Finished> {
         let mut life = Life::new(segment);
         life.files = bit(file);
-        let side = sender(&life, segment);
-        life.push(segment, side);
+        let side = sender(&life, segment, 0);
+        life.push(segment, side, 0);
         // A new connection on the same ports takes the old one's place in the index.
         let (src, dst) = (End::from(segment.src), End::from(segment.dst));
-        if let Some(old) = self.find(hash, src, dst)
-            && let Ok(entry) = self.index.find_entry(hash, |slot| *slot == old)
-        {
-            entry.remove();
+        if let Some(old) = self.find(hash, src, dst) {
+            self.forget(hash, old);
         }
         let gone = if self.lives.len() >= self.most { self.evict() } else { None };
         let slot = match &gone {
             Some((slot, _)) => *slot,
             None => self.lives.len(),
         };
-        let lives = &mut self.lives;
-        match lives.get_mut(slot) {
+        match self.lives.get_mut(slot) {
             Some(place) => *place = life,
-            None => lives.push(life),
+            None => self.lives.push(life),
         }
-        let rehash = |slot: &u32| {
-            lives.get(*slot as usize).map_or(0, |life| hash_of(life.client, life.server))
-        };
-        self.index.insert_unique(hash, slot as u32, rehash);
+        let lives = &self.lives;
+        let entry = Entry { slot: slot as u32, name: 0 };
+        self.index.insert_unique(hash, entry, |entry| hash_in(lives, *entry));
         gone.map(|(_, finished)| finished)
     }
 
@@ -151,11 +248,12 @@ impl Table {
             })
         })?;
         self.hand = (self.hand + COMPARED) % count;
-        let life = self.lives.get(slot)?;
-        let hash = hash_of(life.client, life.server);
-        if let Ok(entry) = self.index.find_entry(hash, |known| *known as usize == slot) {
-            entry.remove();
+        let names = self.lives.get(slot)?.elsewhere.as_ref().map_or(0, |e| e.names.len());
+        for name in 0..=names as u8 {
+            let entry = Entry { slot: slot as u32, name };
+            self.forget(hash_in(&self.lives, entry), entry);
         }
+        let life = self.lives.get(slot)?;
         self.evicted += 1;
         Some((slot, tell::finished(life, &self.files, self.span)))
     }
@@ -164,9 +262,9 @@ impl Table {
     pub fn push_icmp(&mut self, error: &IcmpError) {
         self.reach(error.at);
         let (src, dst) = (End::from(error.src), End::from(error.dst));
-        let slot = self.find(hash_of(src, dst), src, dst);
-        if let Some(life) = slot.and_then(|slot| self.lives.get_mut(slot as usize)) {
-            let about = life.side_of(error.src);
+        let known = self.find(hash_of(src, dst), src, dst);
+        if let Some((at, life)) = self.life_at(known) {
+            let about = life.side_of(src, at.name);
             let mark = Mark { packet: error.packet, at: error.at };
             let note = IcmpNote { mark, from: error.from, kind: error.kind, about };
             let icmp = &mut life.rare().icmp;
@@ -202,10 +300,11 @@ fn bit(file: usize) -> u64 {
     1 << file.min(63)
 }
 
-/// Who sent. Between equal ends (a host speaking to its own port) flags and numbers decide.
-fn sender(life: &Life, segment: &Segment) -> Side {
+/// Who sent, under the pair `name`. Between equal ends (a host speaking to its own port) flags
+/// decide.
+fn sender(life: &Life, segment: &Segment, name: u8) -> Side {
     if segment.src != segment.dst {
-        return life.side_of(segment.src);
+        return life.side_of(segment.src.into(), name);
     }
     if segment.flags.syn() && segment.flags.ack() { Side::Server } else { Side::Client }
 }

@@ -1,14 +1,16 @@
 //! A watched connection, told: the record and the last words. It computes what can only be known at
 //! the end of the capture, and decides how the connection ended.
 
+use super::elsewhere::{Elsewhere, Name};
 use super::half::{Half, Known, set};
 use super::life::{Life, Rare};
 use super::record::{
-    BySide, Ending, Finished, FlowRecord, HalfClose, How, Keepalive, LastWords, Mark, Reset,
-    RoundTrips, SCHEMA, Signature, SizeLoss, Traffic, Unanswered,
+    AlsoKnownAs, BySide, Ending, Finished, FlowRecord, HalfClose, How, Keepalive, LastWords, Mark,
+    Reset, RoundTrips, SCHEMA, Signature, SizeLoss, Traffic, Translates, Unanswered,
 };
 use crate::terms::Side;
 use crate::time::{Gap, Moment};
+use std::net::SocketAddr;
 
 /// How far back payload counts as "before the end".
 const LATELY: Gap = Gap::from_secs(300);
@@ -51,14 +53,22 @@ impl Teller<'_> {
             packet: closing.mark.packet,
             at_ns: closing.mark.at,
             ttl: closing.ttl,
+            seen_as: None,
         };
+        let reset = self.rare.and_then(|rare| rare.reset.as_ref());
+        let one_sided = reset.and_then(|reset| reset.one_sided).map(|seen| seen.src.into());
+        let (client, server) = self.ends();
         let tally = |ask: fn(&Rare) -> BySide<u64>| self.rare.map_or_else(BySide::default, ask);
+        let elsewhere = life.elsewhere.as_deref();
+        let few = |ask: fn(&Elsewhere) -> BySide<u32>| {
+            elsewhere.map_or_else(BySide::default, |e| ask(e).map(|count| u64::from(*count)))
+        };
         let rtt = |half: &Half| (half.rtt_us != u32::MAX).then(|| u64::from(half.rtt_us));
         FlowRecord {
             schema: SCHEMA,
             files: names(life.files, files),
-            client: life.client.into(),
-            server: life.server.into(),
+            client,
+            server,
             client_known_by: life.known_by,
             first_packet: life.first.packet,
             last_packet: last.packet,
@@ -66,13 +76,19 @@ impl Teller<'_> {
             last_ns: last.at,
             packets: halves.map(|half| u64::from(half.packets)),
             payload_bytes: halves.map(|half| half.payload),
-            seen_again: tally(|rare| rare.again),
-            seen_again_bytes: tally(|rare| rare.again_bytes),
+            seen_again: elsewhere.map_or_else(BySide::default, |e| e.again),
+            seen_again_bytes: elsewhere.map_or_else(BySide::default, |e| e.again_bytes),
+            also_known_as: self.also_known_as((client, server)),
+            untranslated: few(|e| e.untranslated),
+            one_sided: few(|e| e.one_sided),
             syn: halves.map(|half| u64::from(half.syn)),
             fin: tally(|rare| rare.fin),
             rst: tally(|rare| rare.rst),
             mss: halves.map(|half| half.known.has(Known::MSS).then_some(half.mss)),
-            first_rst: self.rare.and_then(|rare| rare.first_rst.as_deref()).map(signature),
+            first_rst: self
+                .rare
+                .and_then(|rare| rare.first_rst.as_deref())
+                .map(|closing| Signature { seen_as: one_sided, ..signature(closing) }),
             first_fin: self.rare.and_then(|rare| rare.first_fin.as_deref()).map(signature),
             ttl: BySide { client: life.ttls(Side::Client), server: life.ttls(Side::Server) },
             retransmissions: halves.map(|half| u64::from(half.retransmissions)),
@@ -84,6 +100,48 @@ impl Teller<'_> {
             },
             ending,
         }
+    }
+
+    /// The ends the client's packets come in with.
+    fn ends(&self) -> (SocketAddr, SocketAddr) {
+        let life = self.life;
+        let own = life.enters(Side::Client);
+        let (client, server) = life.ends(own).unwrap_or((life.client, life.server));
+        (client.into(), server.into())
+    }
+
+    /// All other pairs of ends.
+    fn also_known_as(&self, own: (SocketAddr, SocketAddr)) -> Vec<AlsoKnownAs> {
+        let Some(elsewhere) = self.life.elsewhere.as_ref().filter(|e| !e.names.is_empty()) else {
+            return Vec::new();
+        };
+        let named = |name: &Name| name.seen.map(|count| u64::from(*count));
+        let under_first = |side: Side| {
+            let all = u64::from(self.life.halves.of(side).packets) + elsewhere.again.of(side);
+            let others = elsewhere.names.iter().map(|name| *named(name).of(side)).sum();
+            all.saturating_sub(others)
+        };
+        let (client, server) = (self.life.client, self.life.server);
+        let first = self.life.first.packet;
+        let first = Name { client, server, first, seen: BySide::default() };
+        let seen = BySide { client: under_first(Side::Client), server: under_first(Side::Server) };
+        let names = elsewhere.names.iter().map(|name| (name, named(name)));
+        let all = std::iter::once((&first, seen)).chain(names);
+        let told = all.map(|(name, packets)| {
+            let ends = (SocketAddr::from(name.client), SocketAddr::from(name.server));
+            AlsoKnownAs {
+                client: ends.0,
+                server: ends.1,
+                translates: match (ends.0 == own.0, ends.1 == own.1) {
+                    (false, true) => Translates::Source,
+                    (true, _) => Translates::Destination,
+                    (false, false) => Translates::Both,
+                },
+                first_packet: name.first,
+                packets,
+            }
+        });
+        told.filter(|name| (name.client, name.server) != own).collect()
     }
 
     /// Segments of both sides, or a whole handshake.

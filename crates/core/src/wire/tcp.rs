@@ -32,6 +32,9 @@ impl Walk<'_, '_> {
             Some(said) if payload > 0 && header >= HEADER => said,
             Some(_) | None => &[],
         };
+        let mut options = option::read(options);
+        // As its header says, however much of them was kept.
+        options.bytes = header.saturating_sub(HEADER) as u8;
         Ok(Segment {
             packet: self.packet.number,
             at: self.packet.at,
@@ -41,7 +44,7 @@ impl Walk<'_, '_> {
             ack,
             flags: Flags(flags),
             window,
-            options: option::read(options),
+            options,
             payload: payload as u32,
             ttl: ip.ttl,
             ip_id: ip.id,
