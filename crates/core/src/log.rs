@@ -162,17 +162,17 @@ impl LogReader {
     /// Takes the next part of the log, of any size, line ends included. Lines may be spread over
     /// parts.
     pub fn feed(&mut self, part: &[u8]) {
-        self.lines.feed(part, |line| self.gather.line(line));
+        self.lines.feed(part, |line, clean| self.gather.line(line, clean));
     }
 
     /// Takes the next line, without its line end. Any bytes are fine.
     pub fn line(&mut self, line: &[u8]) {
-        self.gather.line(line);
+        self.gather.line(line, false);
     }
 
     /// Pairs what was read.
     pub fn finish(mut self) -> LogReading {
-        self.lines.end(|line| self.gather.line(line));
+        self.lines.end(|line, clean| self.gather.line(line, clean));
         pairing::read(self.gather.finish())
     }
 }
@@ -182,7 +182,7 @@ pub fn stamped_lines(text: &[u8]) -> u64 {
     let mut gather = gather::Gather::new(Options::default(), true);
     let mut lines = lines::Lines::default();
     let mut stamped = 0;
-    let mut count = |line: &[u8]| stamped += u64::from(gather.has_stamp(line));
+    let mut count = |line: &[u8], _| stamped += u64::from(gather.has_stamp(line));
     lines.feed(text, &mut count);
     lines.end(&mut count);
     stamped

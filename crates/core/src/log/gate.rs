@@ -9,9 +9,20 @@
 /// Bytes of a line that fit in.
 const ROOM: usize = 16 * 1024;
 
-/// Bytes folded at once. A line is filled up to a multiple of it and so many gaps more, so that its
-/// last word can be loaded whole.
+/// Bytes folded at once.
 const STEP: usize = 16;
+
+/// Bytes whose words are found at once.
+const BLOCK: usize = 64;
+
+/// Bytes of a word that count.
+const WORD: usize = 8;
+
+/// Words that most lines hold: a pair that begins with one would be looked for too often.
+const COMMON: [&[u8]; 16] = [
+    b"a", b"by", b"for", b"from", b"has", b"http", b"in", b"is", b"no", b"not", b"of", b"on",
+    b"the", b"to", b"was", b"with",
+];
 
 /// Slots of the table of words; a power of two, and many times as large as there are words.
 const SLOTS: usize = 1 << 13;
@@ -57,7 +68,7 @@ pub(crate) struct Gate {
 
 /// A line, folded. Kept between lines.
 #[derive(Debug)]
-pub(crate) struct Folded(Box<[u8; ROOM + 2 * STEP]>);
+pub(crate) struct Folded(Box<[u8; ROOM + 2 * BLOCK]>);
 
 impl Default for Folded {
     fn default() -> Self {
@@ -96,7 +107,9 @@ impl Gate {
             [(a, at), (b, next)] if at + 1 == *next => Some((*a, *b)),
             _ => None,
         });
-        match pairs.max_by_key(|(a, b)| a.len().min(8) + b.len().min(8)) {
+        match pairs
+            .max_by_key(|(a, b)| (!COMMON.contains(a), a.len().min(WORD) + b.len().min(WORD)))
+        {
             Some((a, b)) => {
                 self.add(key(a), role::FIRST);
                 self.add(both(key(a), key(b)), roles);
@@ -155,15 +168,18 @@ impl Gate {
 
     /// Whether a line may say something. `short` lines may say it with a verb alone.
     pub(crate) fn passes(&self, line: &[u8], short: bool, folded: &mut Folded) -> bool {
-        let filled = line.len().next_multiple_of(STEP) + STEP;
+        // So many gaps follow that the last word can be loaded whole.
+        let filled = (line.len() + WORD).next_multiple_of(BLOCK);
         let Some(buffer) = folded.0.get_mut(..filled) else { return true };
         if self.open || line.len() > ROOM {
             return true;
         }
-        let (body, tail) = buffer.split_at_mut(line.len());
+        let (steps, gaps) = buffer.split_at_mut(line.len().next_multiple_of(STEP));
+        let (body, rest) = steps.split_at_mut(line.len());
         body.copy_from_slice(line);
-        tail.fill(b' ');
-        for step in buffer.as_chunks_mut::<STEP>().0 {
+        rest.fill(b' ');
+        gaps.fill(GAP);
+        for step in steps.as_chunks_mut::<STEP>().0 {
             *step = step.map(fold);
         }
         let enough = role::WORTH | if short { role::ALONE } else { 0 };
@@ -173,12 +189,12 @@ impl Gate {
     /// Goes through the words of a folded line.
     fn walk(&self, folded: &[u8], enough: u8) -> bool {
         let (mut before, mut first, mut gap) = (0u64, 0, 1);
-        for (at, eight) in folded.as_chunks::<8>().0.iter().enumerate() {
-            let gaps = (u64::from_le_bytes(*eight) & HIGH) >> 7;
-            let mut starts = ((gaps << 8) | gap) & !gaps & (HIGH >> 7);
-            gap = gaps >> 56;
+        for (at, block) in folded.as_chunks::<BLOCK>().0.iter().enumerate() {
+            let gaps = gaps(block);
+            let mut starts = ((gaps << 1) | gap) & !gaps;
+            gap = gaps >> 63;
             while starts != 0 {
-                let from = at * 8 + (starts.trailing_zeros() / 8) as usize;
+                let from = at * BLOCK + starts.trailing_zeros() as usize;
                 starts &= starts - 1;
                 // The gaps behind a line are longer than a word.
                 let Some(word) = folded.get(from..).and_then(|f| f.first_chunk()) else { continue };
@@ -200,6 +216,16 @@ impl Gate {
         }
         false
     }
+}
+
+/// A bit for each byte of a block that is a gap.
+fn gaps(block: &[u8; BLOCK]) -> u64 {
+    let eights = block.as_chunks::<WORD>().0.iter().enumerate();
+    eights.fold(0, |all, (at, eight)| {
+        let high = (u64::from_le_bytes(*eight) & HIGH) >> 7;
+        // The product brings the eight bits together in its highest byte.
+        all | (high.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at)
+    })
 }
 
 /// The roles a word must stand near to.

@@ -210,10 +210,10 @@ impl Gather {
         }
     }
 
-    /// Takes one line.
-    pub(super) fn line(&mut self, raw: &[u8]) {
+    /// Takes one line; `clean` when it is known to hold neither NUL nor escape.
+    pub(super) fn line(&mut self, raw: &[u8], clean: bool) {
         self.tally.lines += 1;
-        let line = self.clean(raw);
+        let line = self.clean(raw, clean);
         let stamp = self.finder.find(&line);
         let when = stamp.map(|s| self.place(&s));
         if let (Some(stamp), Some(when)) = (stamp, when) {
@@ -241,18 +241,18 @@ impl Gather {
 
     /// Whether a line carries a time stamp.
     pub(super) fn has_stamp(&mut self, raw: &[u8]) -> bool {
-        let line = self.clean(raw);
+        let line = self.clean(raw, false);
         self.finder.find(&line).is_some()
     }
 
     /// The part of a line that is looked at, without colours, NULs, and the byte order mark that
     /// programs of Windows begin files with.
-    fn clean<'a>(&mut self, raw: &'a [u8]) -> Cow<'a, [u8]> {
+    fn clean<'a>(&mut self, raw: &'a [u8], clean: bool) -> Cow<'a, [u8]> {
         let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         let head = raw.get(..LONGEST).unwrap_or(raw);
         self.tally.long += u64::from(head.len() < raw.len());
-        if memchr::memchr2(0, 0x1b, head).is_none() {
+        if clean || memchr::memchr2(0, 0x1b, head).is_none() {
             return Cow::Borrowed(head);
         }
         self.tally.nul += u64::from(head.contains(&0));

@@ -170,6 +170,9 @@ fn structured(line: &[u8], ids: &mut Vec<Id>) {
 
 /// `[C52]`, `<0.2375.628>`, `sshd[123]`, `@88a834f`, `#12`, nginx's `*5`.
 fn brackets(message: &str, ids: &mut Vec<Id>) {
+    if !message.bytes().any(|b| matches!(b, b'[' | b'<' | b'@' | b'#' | b'*')) {
+        return;
+    }
     for word in message.split_whitespace().take(60) {
         for part in word.split_inclusive(']') {
             let Some((head, tail)) = part.split_once('[') else { continue };
@@ -224,27 +227,26 @@ fn label(message: &str, ids: &mut Vec<Id>) {
 
 /// Ports and addresses: the pair of ends, one client's end, and the server's.
 fn addresses(message: &str, ids: &mut Vec<Id>) {
+    if !message.contains(':') {
+        return;
+    }
     let mut ends: Vec<&str> = Vec::new();
-    let spaced = message.replace("->", " ");
-    let tokens: Vec<&str> = spaced
-        .split(|c: char| {
-            c.is_whitespace()
-                || matches!(
-                    c,
-                    '(' | ')' | '[' | ']' | '"' | '\'' | ',' | ';' | '=' | '|' | '<' | '>' | '\\'
-                )
-        })
-        .filter(|t| !t.is_empty())
-        .collect();
-    for token in tokens {
+    let part = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '(' | ')' | '[' | ']' | '"' | '\'' | ',' | ';' | '=' | '|' | '<' | '>' | '\\'
+            )
+    };
+    for token in message.split("->").flat_map(|side| side.split(part)) {
         let token = token.trim_end_matches([':', '.']);
+        if !token.as_bytes().contains(&b':') {
+            continue;
+        }
         let token = token.rsplit("//").next().unwrap_or(token);
         let token = token.split('/').next().unwrap_or(token);
-        if is_end(token)
-            && let Some(at) = message.find(token)
-            && let Some(kept) = message.get(at..at + token.len())
-        {
-            ends.push(kept);
+        if is_end(token) {
+            ends.push(token);
         }
     }
     if let [first, second, ..] = ends.as_slice() {
@@ -284,7 +286,7 @@ fn named(message: &str, ids: &mut Vec<Id>) {
         .filter(|w| !w.is_empty())
         .collect();
     for (at, noun) in words.iter().enumerate() {
-        let Some(noun) = NOUNS.iter().find(|n| n.eq_ignore_ascii_case(noun)) else { continue };
+        let Some(noun) = known_noun(noun) else { continue };
         let Some(value) = words.get(at + 1) else { continue };
         // An address that goes on with its port is `addresses`' business.
         let address = value.contains('.') && message.contains(&format!("{value}:"));
@@ -295,7 +297,7 @@ fn named(message: &str, ids: &mut Vec<Id>) {
             && (is_name(value)
                 || has_name(noun) && is_verb(next) && !is_verb(value) && !is_noun(value))
         {
-            let kind = if *noun == "as" { "client" } else { noun };
+            let kind = if noun == "as" { "client" } else { noun };
             add(ids, kind, value);
         }
     }
@@ -308,9 +310,17 @@ fn is_name(word: &str) -> bool {
     word.bytes().any(|b| b.is_ascii_digit()) || joined
 }
 
+/// The one of [`NOUNS`] that a word is, in any case.
+fn known_noun(word: &str) -> Option<&'static str> {
+    // Of the words of a message few are that short and begin like a noun.
+    let first = word.bytes().next()?.to_ascii_lowercase();
+    let like = |n: &&&str| n.as_bytes().first() == Some(&first) && n.eq_ignore_ascii_case(word);
+    (word.len() <= 12).then(|| NOUNS.iter().find(like).copied())?
+}
+
 /// One of [`NOUNS`], which is nobody's name.
 fn is_noun(word: &str) -> bool {
-    NOUNS.iter().any(|n| n.eq_ignore_ascii_case(word))
+    known_noun(word).is_some()
 }
 
 /// Nouns that go by names.

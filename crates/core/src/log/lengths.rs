@@ -104,7 +104,10 @@ fn number(text: &str) -> Option<(f64, usize)> {
     if body.contains(',') && !grouped {
         body = body.split(',').next()?;
     }
-    let value = body.replace(',', "").parse().ok()?;
+    let value = match body.contains(',') {
+        true => body.replace(',', "").parse().ok()?,
+        false => body.parse().ok()?,
+    };
     Some((value, body.len()))
 }
 

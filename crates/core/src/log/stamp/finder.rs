@@ -3,7 +3,9 @@
 //! follows is read. Refuses to let that change what is found at the place (a test compares).
 
 use super::super::scan::Scan;
-use super::{Day, Minute, REACH, Stamp, date, finish, json, search, starts_token, strong_at, time};
+use super::{
+    Day, Minute, REACH, Stamp, date, finish, json, search, starts_token, strong_at, time, zone,
+};
 
 /// Bytes of a date and a time up to its minutes that are remembered.
 const HEAD: usize = 40;
@@ -95,6 +97,13 @@ impl Finder {
         if !line.get(at..)?.starts_with(head) {
             return None;
         }
+        if let Some((ns, digits, end)) = plain_rest(line, at + known.len) {
+            let Minute { hour, minute, .. } = known.minute;
+            let ns = ns + (i64::from(hour) * 3600 + i64::from(minute) * 60) * 1_000_000_000;
+            let minute = Some(Minute { end: at + known.len, ..known.minute });
+            let (day, digits) = (known.day, Some(digits));
+            return Some(Stamp { day, ns, zone: None, digits, start: at, end, minute });
+        }
         let start = Scan::new(line, at);
         let mut s = Scan::new(line, at + known.len);
         let Minute { hour, minute, trails, .. } = known.minute;
@@ -139,5 +148,45 @@ impl Finder {
             self.oldest = (self.oldest + 1) % FRONTS;
         }
         Some(found)
+    }
+}
+
+/// Seconds and their fraction at `at`, where neither half of the day nor zone nor year can follow:
+/// nanoseconds, digits of the fraction, and where they end. What is less plain is `None`.
+fn plain_rest(line: &[u8], at: usize) -> Option<(i64, u8, usize)> {
+    let digit = |at: usize| line.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10);
+    let (tens, ones) = (digit(at + 1)?, digit(at + 2)?);
+    if line.get(at) != Some(&b':') || tens > 5 {
+        return None;
+    }
+    let mut ns = i64::from(tens * 10 + ones) * 1_000_000_000;
+    let (mut end, mut digits) = (at + 3, 0);
+    if matches!(line.get(end), Some(b'.' | b',')) && digit(end + 1).is_some() {
+        end += 1;
+        let mut unit = 100_000_000;
+        while let Some(value) = digit(end) {
+            if unit == 0 {
+                return None;
+            }
+            ns += i64::from(value) * unit;
+            unit /= 10;
+            digits += 1;
+            end += 1;
+        }
+    }
+    ends_here(line.get(end..)?).then_some((ns, digits, end))
+}
+
+/// Whether nothing that belongs to a time can follow.
+fn ends_here(rest: &[u8]) -> bool {
+    let quiet = |b: u8| matches!(b, b'b'..=b'o' | b'q'..=b'y' | b'[' | b']' | b'(' | b'"' | b'<');
+    match rest {
+        [] => true,
+        [b' ', level @ b'B'..=b'Z', ..] if *level != b'P' => {
+            let name = rest.iter().skip(1).take(6).take_while(|b| b.is_ascii_uppercase()).count();
+            rest.get(1..=name).is_some_and(|name| zone::east_of(name).is_none())
+        }
+        [b' ', next, ..] => quiet(*next),
+        [next, ..] => matches!(next, b']' | b'"' | b'|' | b';'),
     }
 }

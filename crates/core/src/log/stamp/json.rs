@@ -123,14 +123,17 @@ fn value(field: &Field<'_>) -> Option<Stamp> {
 /// Seconds (with a fraction), milliseconds, microseconds or nanoseconds, by the number of digits
 /// before the point.
 fn epoch(text: &[u8]) -> Option<(i64, u8)> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.contains(['e', 'E']) {
-        let secs: f64 = text.parse().ok()?;
-        let plausible = (1e9..4.1e9).contains(&secs);
-        return plausible.then_some(((secs * 1e6) as i64 * 1000, 6));
+    if text.len() > 40 || !text.first()?.is_ascii_digit() {
+        return None;
     }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 12 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+    let leading = |part: &[u8]| part.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (whole, rest) = text.split_at(leading(text));
+    let fraction = match rest.split_first() {
+        None => rest,
+        Some((b'.', fraction)) if leading(fraction) == fraction.len() => fraction,
+        _ => return exponent(text),
+    };
+    if fraction.len() > 12 {
         return None;
     }
     let unit = match whole.len() {
@@ -140,12 +143,13 @@ fn epoch(text: &[u8]) -> Option<(i64, u8)> {
         19 => 1,
         _ => return None,
     };
-    let whole = number(whole.as_bytes())?.checked_mul(unit)?;
-    let mut part = 0i64;
-    let mut scale = unit;
-    for digit in fraction.bytes() {
+    let digit = |b: &u8| i64::from(b - b'0');
+    let join = |all: i64, b| all.checked_mul(10)?.checked_add(digit(b));
+    let whole = whole.iter().try_fold(0i64, join)?.checked_mul(unit)?;
+    let (mut part, mut scale) = (0i64, unit);
+    for b in fraction {
         scale /= 10;
-        part += i64::from(digit - b'0') * scale;
+        part += digit(b) * scale;
     }
     let digits = match unit {
         1_000_000_000 => fraction.len().min(9) as u8,
@@ -154,4 +158,11 @@ fn epoch(text: &[u8]) -> Option<(i64, u8)> {
         _ => 9,
     };
     (whole > 0).then_some((whole + part, digits))
+}
+
+/// Seconds with an exponent, as some writers of JSON print large numbers (`1.6e+09`).
+fn exponent(text: &[u8]) -> Option<(i64, u8)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let secs: f64 = text.contains(['e', 'E']).then(|| text.parse().ok())??;
+    (1e9..4.1e9).contains(&secs).then_some(((secs * 1e6) as i64 * 1000, 6))
 }

@@ -168,3 +168,72 @@ fn the_cache_never_changes_the_answer() {
         }
     }
 }
+
+#[test]
+fn a_minute_seen_before_never_changes_the_answer() {
+    let heads = [
+        "2024-05-10T03:14",
+        "2024-05-10 03:14",
+        "May 10 03:14",
+        "[10/May/2024:03:14",
+        "Fri May 10 03:14",
+        "Fri, 10 May 03:14",
+        "I0510 03:14",
+        "05/10/2024 3:14",
+        "10 May 2024 03:14",
+        "May 10 2024 03:14",
+        "20240510 03:14",
+        "24/05/10 03:14",
+        "03:14",
+        "x=1 2024/05/10 03:14",
+        "05-10 03:14",
+        "Fri May 10 2024 03:14",
+    ];
+    let seconds =
+        ["", ":22", ":59", ":60", ":61", ":2", ":222", ":22.5", ":22,123", ":22.1234567890123"];
+    let tails = [
+        "",
+        "Z",
+        " x",
+        " INFO x",
+        " CET x",
+        " CEST+1 x",
+        "+02:00 x",
+        " +0200 x",
+        " 2019 x",
+        "] x",
+        " PM x",
+        "AM",
+        " am x",
+        "  PM",
+        " P x",
+        " Z",
+        ":33 x",
+        ".",
+        ",5",
+        " UTC 2018 x",
+        " UTC+2",
+        " WARNING x",
+        "\" x",
+        " [a]",
+        "-07:00",
+        " AEST x",
+        "zx",
+        " past",
+        "\tx",
+        "|x",
+    ];
+    for head in heads {
+        let mut warm = Finder::new(false);
+        for second in seconds {
+            for tail in tails {
+                let line = format!("{head}{second}{tail}");
+                // A plain line before it, so that there always is a minute to remember.
+                warm.find(format!("{head}:21 x").as_bytes());
+                let mut cold = Finder::new(true);
+                cold.find(format!("{head}:21 x").as_bytes());
+                assert_eq!(warm.find(line.as_bytes()), cold.find(line.as_bytes()), "{line}");
+            }
+        }
+    }
+}

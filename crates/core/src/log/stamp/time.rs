@@ -73,7 +73,8 @@ pub(super) fn after_minute(
 /// The fraction after `.` or `,`; `:` with exactly three digits counts too (some Windows loggers).
 fn fraction(s: &mut Scan<'_>) -> Option<(i64, u8)> {
     let mut f = *s;
-    let mark = f.any(b".,:")?;
+    let mark = f.peek().filter(|b| matches!(b, b'.' | b',' | b':'))?;
+    f.skip(1);
     if mark == b':' && f.digits_ahead() != 3 {
         return None;
     }
@@ -91,6 +92,9 @@ fn is_hex_after(mut s: Scan<'_>) -> bool {
 /// AM and PM; `None` when they contradict the hour.
 fn half_day(s: &mut Scan<'_>, hour: i64, ns: &mut i64) -> Option<()> {
     let mut a = *s;
+    if !matches!(a.peek(), Some(b' ' | b'\t' | b'A' | b'a' | b'P' | b'p')) {
+        return Some(());
+    }
     let _ = a.spaces(0);
     let after_noon = match a.any(b"AaPp") {
         Some(b'A' | b'a') => false,

@@ -7,7 +7,7 @@ use super::super::scan::Scan;
 ///
 /// `CST` and `IST` are ambiguous around the world; the readings here are those of the IANA zones
 /// America/Chicago and Asia/Kolkata. `BST` is Europe/London's summer time.
-fn east_of(name: &[u8]) -> Option<i32> {
+pub(super) fn east_of(name: &[u8]) -> Option<i32> {
     Some(match name {
         b"UTC" | b"GMT" | b"WET" => 0,
         b"WEST" | b"CET" | b"BST" => 3600,
