@@ -13,6 +13,7 @@ mod kernel_conntrack;
 mod logs;
 mod purity;
 mod readme;
+mod redact;
 mod replay;
 mod rhythm;
 mod schemas;

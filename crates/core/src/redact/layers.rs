@@ -248,8 +248,10 @@ impl Walk<'_> {
     }
 
     fn v4(&mut self, at: usize) -> Option<()> {
-        let header = usize::from(self.byte(at)? & 0xf) * 4;
-        if header < 20 {
+        let first = self.byte(at)?;
+        let header = usize::from(first & 0xf) * 4;
+        // Another version under this name is read differently by everybody.
+        if first >> 4 != 4 || header < 20 {
             return None;
         }
         let total = usize::from(self.be16(at + 2)?);
@@ -269,6 +271,9 @@ impl Walk<'_> {
     }
 
     fn v6(&mut self, at: usize) -> Option<()> {
+        if self.byte(at)? >> 4 != 6 {
+            return None;
+        }
         let length = usize::from(self.be16(at + 4)?);
         let mut next = self.byte(at + 6)?;
         let limit = if length == 0 { self.bytes.len() } else { at + 40 + length };
