@@ -176,16 +176,14 @@ const ADDRESSES: [&str; 8] = [
 
 /// Where a checksum's judgement changed. tshark says 0 for bad, 1 for good, 2 where it cannot tell,
 /// as of every segment whose payload is gone.
-fn changed(before: &[Vec<String>], after: &[Vec<String>]) -> (usize, Vec<String>) {
+fn changed(before: &[String], after: &[String]) -> (usize, Vec<String>) {
     let (mut judged, mut found) = (0, Vec::new());
-    for (at, (one, other)) in before.iter().zip(after).enumerate() {
-        for ((name, was), is) in SUMS.iter().zip(one).zip(other) {
-            let both = was.split(',').zip(is.split(','));
-            for (was, is) in both.filter(|(was, is)| *is != "2" && *was != "2" && !is.is_empty()) {
-                judged += 1;
-                if was != is {
-                    found.push(format!("packet {}: {name} {was} -> {is}", at + 1));
-                }
+    for ((name, was), is) in SUMS.iter().zip(before).zip(after) {
+        let both = was.split(',').zip(is.split(','));
+        for (was, is) in both.filter(|(was, is)| *is != "2" && *was != "2" && !is.is_empty()) {
+            judged += 1;
+            if was != is {
+                found.push(format!("{name} {was} -> {is}"));
             }
         }
     }
@@ -219,26 +217,25 @@ fn judged_by_tshark(name: &str, folders: &[PathBuf]) {
         let (old, new) = (root.join("old"), root.join("new"));
         fs::write(&old, &bytes).unwrap();
         fs::write(&new, redactor.capture(&bytes, "").bytes).unwrap();
-        let sums = [&old, &new].map(|path| fields(&tshark, path, &SUMS));
+        let all = [&SUMS[..], &ADDRESSES[..]].concat();
+        let [before, after] = [&old, &new].map(|path| fields(&tshark, path, &all));
         // A damaged file may be read differently by another reader from its first packet on.
-        if sums[0].len() != sums[1].len() {
+        if before.len() != after.len() {
             continue;
         }
-        let (n, changed) = changed(&sums[0], &sums[1]);
-        judged += n;
-        wrong.extend(changed.into_iter().map(|what| format!("{name}: {what}")));
-        let ends = [&old, &new].map(|path| fields(&tshark, path, &ADDRESSES));
-        for (at, (before, after)) in ends[0].iter().zip(&ends[1]).enumerate() {
-            packets += 1;
-            let found = strangers(&mut redactor, before, after);
-            wrong.extend(found.iter().map(|a| format!("{name}: packet {}: {a}", at + 1)));
+        for (at, (before, after)) in before.iter().zip(&after).enumerate() {
+            let (sums, ends) = (before.split_at(SUMS.len()), after.split_at(SUMS.len()));
+            let (n, changed) = changed(sums.0, ends.0);
+            (judged, packets) = (judged + n, packets + 1);
+            let found = strangers(&mut redactor, sums.1, ends.1);
+            let told = changed.into_iter().chain(found);
+            wrong.extend(told.map(|what| format!("{name}: packet {}: {what}", at + 1)));
         }
     }
     fs::remove_dir_all(root).unwrap();
     assert!(judged > 100 && packets > 100, "{judged} checksums of {packets} packets");
     let few: Vec<&String> = wrong.iter().take(20).collect();
     assert!(wrong.is_empty(), "{} of {judged}: {few:#?}", wrong.len());
-    println!("{judged} checksums and the addresses of {packets} packets were judged");
 }
 
 #[test]

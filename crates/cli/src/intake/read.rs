@@ -51,10 +51,10 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
         outcome.input.notes.insert(0, format!("made, not recorded: {made}"));
     }
     if let Some(why) = nothing(kind, &outcome) {
-        let why = format!("{}: {why}", file.name);
         if outcome.input.notes.is_empty() {
-            outcome.input.notes.push(why.clone());
+            outcome.input.notes.push(why.to_owned());
         }
+        let why = format!("{}: {why}", file.name);
         match kind {
             // A page for people is no loss.
             Kind::NotEvidence => {}

@@ -406,3 +406,66 @@ fn ask_counters(lines: &mut Lines) -> io::Result<()> {
         lines.push(&line);
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::message::replies;
+
+    /// An entry with these status bits, as ctnetlink tells it.
+    fn told(status: u32) -> Vec<u8> {
+        let tuple = |m: Message, ends: [u8; 2], ports: [u16; 2]| {
+            m.nest(1, |m| m.attr(1, &[192, 0, 2, ends[0]]).attr(2, &[192, 0, 2, ends[1]])).nest(
+                2,
+                |m| {
+                    let m = m.attr(1, &[6]).attr(2, &ports[0].to_be_bytes());
+                    m.attr(3, &ports[1].to_be_bytes())
+                },
+            )
+        };
+        let message = Message::netfilter(SUBSYSTEM, 0, 0, 2, 0)
+            .nest(1, |m| tuple(m, [1, 7], [49_314, 443]))
+            .nest(2, |m| tuple(m, [7, 1], [443, 49_314]))
+            .be32(3, status);
+        let of_tcp = |m: Message| m.nest(1, |m| m.attr(1, &[3]));
+        // Of an offloaded entry neither state nor timer is told (nf_conntrack_netlink.c, 6.18).
+        let has_state = status & status::OFFLOAD == 0;
+        let message = if has_state { message.nest(4, of_tcp) } else { message };
+        message.be32(8, 0).be32(11, 2).finish(1)
+    }
+
+    fn line(status: u32) -> String {
+        let bytes = told(status);
+        let reply = replies(&bytes).next().unwrap();
+        let mut line = String::new();
+        Entry::of(reply.attrs(4)).print(0, &mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    #[test]
+    fn an_offloaded_entry_says_so_instead_of_assured() {
+        let text = |state: &str, word: &str| {
+            format!(
+                "tcp      6 {state}src=192.0.2.1 dst=192.0.2.7 sport=49314 dport=443 \
+                 src=192.0.2.7 dst=192.0.2.1 sport=443 dport=49314 {word} mark=0 use=2"
+            )
+        };
+        let seen = status::SEEN_REPLY | status::ASSURED;
+        let hardware = seen | status::OFFLOAD | status::HARDWARE_OFFLOAD;
+        assert_eq!(line(seen), text("ESTABLISHED ", "[ASSURED]"));
+        assert_eq!(line(seen | status::OFFLOAD), text("", "[OFFLOAD]"));
+        assert_eq!(line(hardware), text("", "[HW_OFFLOAD]"));
+    }
+
+    #[test]
+    fn a_cut_answer_is_no_entry_and_no_panic() {
+        let bytes = told(0);
+        let reply = replies(&bytes).next().unwrap();
+        for cut in 0..reply.body.len() {
+            let mut line = String::new();
+            let attrs = Attrs::of(reply.body.get(4..cut).unwrap_or_default());
+            let printed = Entry::of(attrs).print(0, &mut line);
+            assert!(printed.is_none() || cut >= 100, "{cut}: {line}");
+        }
+    }
+}

@@ -107,9 +107,10 @@ impl Bundle {
         }
     }
 
-    /// A text that was collected, by the beginning of its name; the latest of several.
+    /// A text that was collected, by its name without ending; of two looks the later one.
     pub fn text(&self, name: &str) -> Option<String> {
-        let file = self.files.iter().rev().find(|file| file.name.starts_with(name))?;
+        let names = ["", "-before", "-after"].map(|when| format!("{name}{when}.txt"));
+        let file = self.files.iter().rev().find(|file| names.contains(&file.name))?;
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
     }
 
