@@ -1,5 +1,5 @@
-//! Redaction of whole folders and of real captures: nothing of the original is left, checksums are as
-//! right as they were (tshark judges), and what `diagnose` argues is the same.
+//! Redaction of whole folders and of real captures: nothing of the original is left, checksums are
+//! as right as they were (tshark judges), and what `diagnose` argues is the same.
 
 use crate::collect::{files, holds};
 use hopclock_core::capture::sniff;
