@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
 
 pub mod command;
+pub mod evidence;
 pub mod examples;
 pub mod judge;
 pub mod packets;

@@ -81,6 +81,33 @@ fn the_kernel_judges_every_example_as_the_model_does() {
     }
 }
 
+/// Hop captures under the hop's own sysctls: the examples', and the made one below.
+#[test]
+fn the_kernel_judges_a_hops_capture_under_the_hops_own_settings() {
+    let name = "the_kernel_judges_a_hops_capture_under_the_hops_own_settings";
+    let mut bench = match Bench::start() {
+        Ok(bench) => bench,
+        Err(why) => return skip(name, &why.to_string()),
+    };
+    let made = crate::tables::frozen_folder();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(repo().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.push(made.clone());
+    let mut judged = 0;
+    for folder in folders {
+        for one in bench.folder(&folder).unwrap() {
+            judged += one.outcome.judged;
+            let difference = one.outcome.difference.map(|difference| told(&difference));
+            assert_eq!(difference, None, "{}", one.capture.display());
+        }
+    }
+    std::fs::remove_dir_all(made).unwrap();
+    assert!(judged >= 40, "only {judged} packets were judged");
+}
+
 #[test]
 fn the_kernel_judges_every_capture_of_the_material_as_the_model_does() {
     let name = "the_kernel_judges_every_capture_of_the_material_as_the_model_does";

@@ -15,6 +15,7 @@ mod purity;
 mod readme;
 mod redact;
 mod replay;
+mod replayed_examples;
 mod rhythm;
 mod schemas;
 mod tables;

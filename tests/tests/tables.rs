@@ -7,6 +7,7 @@ use hopclock_tests::command::run;
 use hopclock_tests::{schema, scratch};
 use serde_json::Value;
 use std::fs;
+use std::path::PathBuf;
 
 /// Six hundred seconds, and no flow is taken up midway.
 const SYSCTL: &str = "net.netfilter.nf_conntrack_tcp_timeout_established = 600\n\
@@ -64,13 +65,35 @@ fn healthy() -> Story {
     story
 }
 
-fn report(files: &[(&str, &[u8])]) -> Value {
+/// A folder with the frozen stream's hop capture and the hop's settings.
+pub(crate) fn frozen_folder() -> PathBuf {
+    folder(&[
+        ("hop-egress-1/eth0.pcapng", &frozen().bytes()),
+        ("hop-egress-1/sysctl.txt", SYSCTL.as_bytes()),
+    ])
+}
+
+/// A folder with the healthy stream's hop capture, the hop's settings and a dump of its table.
+pub(crate) fn healthy_folder(left: u32) -> PathBuf {
+    folder(&[
+        ("hop-egress-1/eth0.pcapng", &healthy().bytes()),
+        ("hop-egress-1/sysctl.txt", SYSCTL.as_bytes()),
+        ("hop-egress-1/ct.txt", dump(160, left).as_bytes()),
+    ])
+}
+
+fn folder(files: &[(&str, &[u8])]) -> PathBuf {
     let root = scratch("tables");
     for (name, bytes) in files {
         let path = root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
+    root
+}
+
+fn report(files: &[(&str, &[u8])]) -> Value {
+    let root = folder(files);
     let ran = run(["diagnose", "--format", "json", &root.display().to_string()]);
     let report = ran.json();
     schema::validate("report", &report);

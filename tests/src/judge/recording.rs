@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use hopclock_core::capture;
 use hopclock_core::conntrack::packet::{Body, Packet, Tuple, proto};
@@ -17,6 +18,18 @@ use super::Kernel;
 use super::compare::differences;
 use super::frame;
 use super::run::{Difference, set_timeout};
+use crate::evidence::{self, Item, What};
+
+/// One capture of an evidence folder, judged under the settings of its host.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The capture.
+    pub capture: PathBuf,
+    /// The dump its settings are from.
+    pub settings: PathBuf,
+    /// What it came to.
+    pub outcome: Outcome,
+}
 
 /// A kernel and a model, side by side.
 #[derive(Debug)]
@@ -79,6 +92,25 @@ impl Bench {
         Ok(outcome)
     }
 
+    /// Judges every capture of an evidence folder that was taken at a host whose conntrack sysctls
+    /// are in the folder, too: hops first of all, and ends, whose tables are hops as well. Empty
+    /// when the folder holds no such pair.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel or the file system says.
+    pub fn folder(&mut self, folder: &Path) -> io::Result<Vec<Judged>> {
+        let items = evidence::items(folder)?;
+        let mut all = Vec::new();
+        for item in &items {
+            let What::Capture(bytes) = &item.what else { continue };
+            let Some((settings, from)) = settings_of(&items, item) else { continue };
+            let outcome = self.recording(bytes, settings)?;
+            all.push(Judged { capture: item.path.clone(), settings: from, outcome });
+        }
+        Ok(all)
+    }
+
     /// `None` if the packet cannot be put to the kernel.
     fn one(&mut self, captured: &capture::Packet<'_>) -> io::Result<Option<Option<Difference>>> {
         let Some((ip, packet)) = presentable(captured) else { return Ok(None) };
@@ -112,6 +144,16 @@ impl Bench {
         set_timeout(&mut self.table, tuple, seconds, now);
         Ok(())
     }
+}
+
+/// The conntrack settings of a capture's host: of several dumps the one that sets most, since a
+/// box has one table.
+pub fn settings_of(items: &[Item], capture: &Item) -> Option<(Settings, PathBuf)> {
+    let own = items.iter().filter(|i| i.is_of(capture)).filter_map(|i| match &i.what {
+        What::Settings(settings, set) => Some((*set, **settings, i.path.clone())),
+        _ => None,
+    });
+    own.max_by_key(|(set, _, _)| *set).map(|(_, settings, path)| (settings, path))
 }
 
 fn base() -> Settings {
