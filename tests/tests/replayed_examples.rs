@@ -91,7 +91,7 @@ fn replay(
         if let Some(sight) = replay.judge(&packet, 0)
             && sight.judged.created
         {
-            opened.insert(sight.packet.tuple);
+            opened.insert(sight.tuple);
         }
     }
     for dump in dumps {

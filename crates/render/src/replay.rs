@@ -1,7 +1,6 @@
 //! A replay through conntrack, for a person: the packets that matter, and how the table stands at
 //! the end.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 
 use hopclock_core::conntrack::judged::Verdict;
@@ -81,29 +80,6 @@ pub fn notes(tally: &Tally) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect()
-}
-
-/// Tells the lines that matter from the others: what is new, changes state, is refused, passes
-/// without effect, or ends.
-#[derive(Clone, Debug, Default)]
-pub struct Matter {
-    states: HashMap<u64, Option<&'static str>>,
-}
-
-impl Matter {
-    /// Whether this line matters, given those before it.
-    pub fn is(&mut self, line: &Line) -> bool {
-        let record = match line {
-            Line::Timer(timer) => {
-                self.states.remove(&timer.entry);
-                return true;
-            }
-            Line::Packet(record) => record,
-        };
-        let before = record.entry.map(|id| self.states.insert(id, record.tcp_state));
-        let turned = before.is_some_and(|before| before != Some(record.tcp_state));
-        record.verdict != Verdict::Accept || record.reason.is_some() || turned
-    }
 }
 
 /// The heading of the rows.

@@ -15,7 +15,7 @@ use hopclock_core::time::Moment;
 use hopclock_render::Page;
 use hopclock_render::json;
 use hopclock_render::replay as pen;
-use hopclock_render::replay::{Matter, Standing, Summary};
+use hopclock_render::replay::{Standing, Summary};
 use jiff::tz::TimeZone;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -58,6 +58,8 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     let mut ends = None;
     let mut numbering = Numbering::new();
     let mut lines = Vec::new();
+    // Objects by contract are one a packet; a table is for a person, who asks for all of them.
+    let every = typed.all || matches!(typed.format, Format::Json | Format::Jsonl);
     while captures.next(&mut |packet, file| {
         let number = numbering.next(file, packet.number);
         let packet = &Packet { number, ..*packet };
@@ -65,7 +67,11 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
             plan.begin(&mut replay, packet.at);
         }
         ends = ends.max(Some(packet.at));
-        replay.packet(packet, file, &mut lines);
+        if every {
+            replay.packet(packet, file, &mut lines);
+        } else {
+            replay.what_matters(packet, file, &mut lines);
+        }
     }) {
         for line in lines.drain(..) {
             told.line(line)?;
@@ -222,7 +228,6 @@ fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment
 struct Told<'a> {
     typed: &'a Typed,
     out: &'a mut dyn Write,
-    matter: Matter,
     page: Page,
     zone: TimeZone,
     /// Rows that wait until the summary above them is known.
@@ -237,7 +242,6 @@ impl<'a> Told<'a> {
         Self {
             typed,
             out,
-            matter: Matter::default(),
             page: screen::page(),
             zone: if utc { TimeZone::UTC } else { TimeZone::system() },
             waiting: Vec::new(),
@@ -254,7 +258,6 @@ impl<'a> Told<'a> {
     }
 
     fn line(&mut self, line: Line) -> io::Result<()> {
-        let matters = self.matter.is(&line);
         match self.typed.format {
             Format::Jsonl => return json::line(&line, self.out),
             Format::Json => {
@@ -263,9 +266,6 @@ impl<'a> Told<'a> {
                 return serde_json::to_writer(&mut *self.out, &line).map_err(io::Error::from);
             }
             Format::Text | Format::Markdown => {}
-        }
-        if !matters && !self.typed.all {
-            return Ok(());
         }
         if self.waiting.len() < ROWS_MAX {
             self.waiting.push(line);

@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use super::entry::Entry;
 use super::hash::Quick;
 use super::judged::{CtState, Event, Gone, Verdict};
-use super::packet::{Body, Tcp, Tuple, flag};
+use super::packet::{Tuple, flag};
 use super::reason::{Bound, Reason};
 use super::replay::{Replay, Sight};
 use super::settings::Settings;
@@ -225,7 +225,7 @@ impl Watching {
     fn sight(&mut self, mark: Mark, sight: &Sight) {
         self.first.get_or_insert(mark.at);
         self.take_events();
-        let Some(index) = self.whose(&sight.packet.tuple, mark.packet) else { return };
+        let Some(index) = self.whose(&sight.tuple, mark.packet) else { return };
         if let Some(entry) = sight.judged.entry {
             self.by_entry.insert(entry.id, index);
         }
@@ -302,12 +302,11 @@ impl Watched {
             return;
         }
         let judged = &sight.judged;
-        let from_client = sight.packet.tuple == self.original;
+        let from_client = sight.tuple == self.original;
         let account = &mut self.account;
         let [client, server] = &mut account.judged;
         *(if from_client { client } else { server }) += 1;
-        let opens = |tcp: Tcp| tcp.has(flag::SYN) && !tcp.has(flag::ACK);
-        let opens = matches!(sight.packet.body, Body::Tcp(tcp) if opens(tcp));
+        let opens = sight.flags & (flag::SYN | flag::ACK) == flag::SYN;
         if opens && from_client && account.opened.is_none() {
             account.opened = Some(mark.packet);
         }

@@ -13,17 +13,23 @@ pub(super) struct Fold(u64);
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Hasher for Fold {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let word = chunk.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-            self.write_u64(word);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            self.write_u64(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }
 
+    #[inline]
     fn write_u32(&mut self, word: u32) {
         self.write_u64(u64::from(word));
     }
 
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         let wide = u128::from(self.0 ^ word) * u128::from(SPREAD);
         self.0 = (wide as u64) ^ ((wide >> 64) as u64).rotate_left(23);

@@ -54,10 +54,20 @@ pub struct Judged {
     pub entry: Option<Met>,
     /// Whether it made the entry.
     pub created: bool,
+    /// Whether it made the entry or changed its TCP state.
+    pub turned: bool,
     /// Whether it ended the entry it met (a reset before any reply).
     pub killed: bool,
     /// Ends as it leaves the box.
     pub leaves_as: Tuple,
+}
+
+impl Judged {
+    /// Whether this packet is more than one of many: the first of an entry, one that changes its
+    /// state, is refused, or passes without effect.
+    pub const fn matters(&self) -> bool {
+        !matches!(self.verdict, Verdict::Accept) || self.reason.is_some() || self.turned
+    }
 }
 
 /// An entry as it stands after a packet.

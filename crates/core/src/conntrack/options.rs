@@ -43,11 +43,18 @@ const NO_OPERATION: u8 = 1;
 const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
 
 impl Options {
     /// Reads the bytes between the fixed TCP header and the payload.
     pub fn read(bytes: &[u8]) -> Options {
         let mut seen = Options { present: !bytes.is_empty(), ..Options::default() };
+        // A time stamp alone, as on nearly every packet that has options (RFC 7323 appendix A).
+        if let [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, rest @ ..] = bytes
+            && rest.len() == 8
+        {
+            return seen;
+        }
         let mut sack_done = false;
         let mut rest = bytes;
         loop {

@@ -77,10 +77,17 @@ pub(super) fn may_open(protocol: u8, kind: u8) -> bool {
 
 impl Hash for Tuple {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for end in [self.src, self.dst] {
-            match end {
-                IpAddr::V4(v4) => state.write_u32(v4.to_bits()),
-                IpAddr::V6(v6) => state.write_u128(v6.to_bits()),
+        match (self.src, self.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                state.write_u64(u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits()));
+            }
+            (src, dst) => {
+                for end in [src, dst] {
+                    match end {
+                        IpAddr::V4(v4) => state.write_u32(v4.to_bits()),
+                        IpAddr::V6(v6) => state.write_u128(v6.to_bits()),
+                    }
+                }
             }
         }
         let ports = u64::from(self.sport) << 24 | u64::from(self.dport) << 8;

@@ -65,8 +65,8 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 fn ipv4(ip: &[u8]) -> Result<Inner<'_>, Unreadable> {
-    let header = ip.get(..20).ok_or(Unreadable::CutShort)?;
-    let ihl = usize::from(ip[0] & 0x0f) * 4;
+    let header = ip.first_chunk::<20>().ok_or(Unreadable::CutShort)?;
+    let ihl = usize::from(header[0] & 0x0f) * 4;
     let total = usize::from(be16(header, 2).unwrap_or(0));
     if ihl < 20 || total < ihl {
         return Err(Unreadable::NotIp);
@@ -88,7 +88,7 @@ fn ipv4(ip: &[u8]) -> Result<Inner<'_>, Unreadable> {
 }
 
 fn ipv6(ip: &[u8]) -> Result<Inner<'_>, Unreadable> {
-    let header = ip.get(..40).ok_or(Unreadable::CutShort)?;
+    let header = ip.first_chunk::<40>().ok_or(Unreadable::CutShort)?;
     let total = 40 + usize::from(be16(header, 4).unwrap_or(0));
     let address = |at: usize| {
         let octets = header.get(at..at + 16).and_then(|b| <[u8; 16]>::try_from(b).ok());
@@ -134,11 +134,11 @@ fn skip_extensions(ip: &[u8], first: u8, total: usize) -> Result<(u8, usize), Un
 }
 
 /// The bytes a header needs: on the wire they may be missing (`Ok(None)`), or in the capture only.
-fn need<'a>(inner: &Inner<'a>, bytes: usize) -> Result<Option<&'a [u8]>, Unreadable> {
-    if inner.len < bytes {
+fn need<'a, const N: usize>(inner: &Inner<'a>) -> Result<Option<&'a [u8; N]>, Unreadable> {
+    if inner.len < N {
         return Ok(None);
     }
-    inner.bytes.get(..bytes).map(Some).ok_or(Unreadable::CutShort)
+    inner.bytes.first_chunk().map(Some).ok_or(Unreadable::CutShort)
 }
 
 fn ports(header: &[u8], tuple: &mut Tuple) {
@@ -147,10 +147,10 @@ fn ports(header: &[u8], tuple: &mut Tuple) {
 }
 
 fn tcp(inner: &Inner<'_>, tuple: &mut Tuple) -> Result<(Body, bool), Unreadable> {
-    if let Some(header) = need(inner, 4)? {
+    if let Some(header) = need::<4>(inner)? {
         ports(header, tuple);
     }
-    let Some(header) = need(inner, 20)? else {
+    let Some(header) = need::<20>(inner)? else {
         return Ok((Body::BrokenTcp { logged: false }, false));
     };
     let header_len = usize::from(header[12] >> 4) * 4;
@@ -171,10 +171,10 @@ fn tcp(inner: &Inner<'_>, tuple: &mut Tuple) -> Result<(Body, bool), Unreadable>
 }
 
 fn udp(inner: &Inner<'_>, tuple: &mut Tuple) -> Result<(Body, bool), Unreadable> {
-    if let Some(header) = need(inner, 4)? {
+    if let Some(header) = need::<4>(inner)? {
         ports(header, tuple);
     }
-    let Some(header) = need(inner, 8)? else { return Ok((Body::BrokenUdp, false)) };
+    let Some(header) = need::<8>(inner)? else { return Ok((Body::BrokenUdp, false)) };
     let length = usize::from(be16(header, 4).unwrap_or(0));
     if length < 8 || length > inner.len {
         return Ok((Body::BrokenUdp, false));
@@ -184,7 +184,7 @@ fn udp(inner: &Inner<'_>, tuple: &mut Tuple) -> Result<(Body, bool), Unreadable>
 }
 
 fn icmp(inner: &Inner<'_>, tuple: &mut Tuple) -> Result<(Body, bool), Unreadable> {
-    let Some(header) = need(inner, 8)? else { return Ok((Body::BrokenIcmp, false)) };
+    let Some(header) = need::<8>(inner)? else { return Ok((Body::BrokenIcmp, false)) };
     let (kind, code) = (header[0], header[1]);
     tuple.sport = be16(header, 4).unwrap_or(0);
     tuple.dport = u16::from(kind) << 8 | u16::from(code);
@@ -245,8 +245,13 @@ fn pseudo(inner: &Inner<'_>) -> u64 {
     address(inner.src) + address(inner.dst) + u64::from(inner.proto) + inner.len as u64
 }
 
+/// A sum of words of 32 bits folds to the same as one of words of 16: 2³² is 1 modulo 2¹⁶ − 1.
 fn words(bytes: &[u8]) -> u64 {
-    let mut pairs = bytes.chunks_exact(2);
-    let sum: u64 = pairs.by_ref().map(|p| be16(p, 0).map_or(0, u64::from)).sum();
-    sum + pairs.remainder().first().map_or(0, |&odd| u64::from(odd) << 8)
+    let (quads, rest) = bytes.as_chunks::<4>();
+    let sum: u64 = quads.iter().map(|q| u64::from(u32::from_be_bytes(*q))).sum();
+    let mut last = [0; 4];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    sum + u64::from(u32::from_be_bytes(last))
 }

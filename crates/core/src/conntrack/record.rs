@@ -74,6 +74,9 @@ pub struct Record {
     pub created: bool,
     /// Seconds to which a refused packet lowered the timer.
     pub lowered_to_s: Option<u32>,
+    /// It is more than one of many ([`Judged::matters`]).
+    #[serde(skip)]
+    pub matters: bool,
 }
 
 impl Record {
@@ -98,6 +101,7 @@ impl Record {
             arrives_as: Ends(arrived),
             created: judged.created,
             lowered_to_s: judged.lowered.map(|l| l.seconds),
+            matters: judged.matters(),
         }
     }
 }
@@ -134,4 +138,14 @@ pub enum Line {
     Packet(Box<Record>),
     /// An entry that is gone.
     Timer(TimerRecord),
+}
+
+impl Line {
+    /// Whether it is more than one of many: an entry's end always is.
+    pub const fn matters(&self) -> bool {
+        match self {
+            Line::Packet(record) => record.matters,
+            Line::Timer(_) => true,
+        }
+    }
 }

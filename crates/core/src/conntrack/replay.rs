@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::state::State;
 use super::table::Table;
 use super::version::Kernel;
-use crate::capture;
+use crate::capture::{self, LinkType};
 use crate::dump::conntrack as dump;
 use crate::time::{Gap, Moment};
 use crate::wire::ip_packet;
@@ -72,8 +72,10 @@ pub struct Taken {
 pub struct Sight {
     /// Its ends as the capture shows them.
     pub arrived: Tuple,
-    /// The packet as it arrives at the box.
-    pub packet: Packet,
+    /// Its ends as it arrives at the box.
+    pub tuple: Tuple,
+    /// Its TCP flags; 0 for other protocols.
+    pub flags: u8,
     /// The table's answer.
     pub judged: Judged,
     /// An earlier packet of the flow met another fate than when the capture was taken.
@@ -213,8 +215,30 @@ impl Replay {
     /// Judges one packet of the capture; `file` tells captures read together apart. Lines are
     /// appended: the timers that ran out before it, and the packet if the table sees it.
     pub fn packet(&mut self, captured: &capture::Packet<'_>, file: usize, lines: &mut Vec<Line>) {
+        self.told(captured, file, (true, lines));
+    }
+
+    /// The same with the lines that matter alone ([`Line::matters`]): far quicker.
+    pub fn what_matters(
+        &mut self,
+        captured: &capture::Packet<'_>,
+        file: usize,
+        lines: &mut Vec<Line>,
+    ) {
+        self.told(captured, file, (false, lines));
+    }
+
+    fn told(
+        &mut self,
+        captured: &capture::Packet<'_>,
+        file: usize,
+        (all, lines): (bool, &mut Vec<Line>),
+    ) {
         let Some(sight) = self.judge(captured, file) else { return };
         lines.extend(self.table.drain_events().map(|e| Line::Timer(TimerRecord::from(&e))));
+        if !all && !sight.judged.matters() {
+            return;
+        }
         let rules = self.table.rules();
         let (number, at) = (captured.number, captured.at);
         let mut record = Record::of(number, at, sight.arrived, &sight.judged, rules);
@@ -226,7 +250,7 @@ impl Replay {
     /// then is for [`Replay::drain_events`].
     pub fn judge(&mut self, captured: &capture::Packet<'_>, file: usize) -> Option<Sight> {
         self.tally.packets += 1;
-        let Some(ip) = ip_packet(captured) else {
+        let Some(ip) = ip_of(captured) else {
             self.tally.not_ip += 1;
             return None;
         };
@@ -248,8 +272,11 @@ impl Replay {
         self.tally.judged += 1;
         self.tally.invalid += u64::from(judged.verdict == Verdict::Invalid);
         self.tally.ignored += u64::from(judged.verdict == Verdict::Ignore);
-        self.note_midstream(&packet, &judged);
-        Some(Sight { arrived, packet, judged, simulated })
+        let flags = if let Body::Tcp(tcp) = &packet.body { tcp.flags } else { 0 };
+        if judged.created || judged.entry.is_none() {
+            self.note_midstream(&packet);
+        }
+        Some(Sight { arrived, tuple: packet.tuple, flags, judged, simulated })
     }
 
     fn read(&mut self, ip: &[u8]) -> Option<Packet> {
@@ -324,12 +351,9 @@ impl Replay {
         }
     }
 
-    /// Only a packet that made its entry, or met none, can be the first of its flow.
-    fn note_midstream(&mut self, packet: &Packet, judged: &Judged) {
-        let Body::Tcp(tcp) = packet.body else { return };
-        if judged.entry.is_some() && !judged.created {
-            return;
-        }
+    /// For a packet that made its entry, or met none: only such can be the first of its flow.
+    fn note_midstream(&mut self, packet: &Packet) {
+        let Body::Tcp(tcp) = &packet.body else { return };
         let new = self.met.insert(flow_of(&packet.tuple), ()).is_none();
         if new && !tcp.has(flag::SYN) {
             self.tally.midstream += 1;
@@ -352,6 +376,19 @@ impl Replay {
     }
 }
 
+/// The IP packet; plain Ethernet, which most captures are, takes the short way.
+fn ip_of<'a>(captured: &capture::Packet<'a>) -> Option<&'a [u8]> {
+    const ETHERNET: LinkType = LinkType(1);
+    if captured.link == ETHERNET
+        && captured.fcs_bytes == 0
+        && let Some(([.., 0x08, 0x00] | [.., 0x86, 0xdd], ip)) =
+            captured.bytes.split_first_chunk::<14>()
+    {
+        return Some(ip);
+    }
+    ip_packet(captured)
+}
+
 /// What the ends notice of a verdict: whether the packet went through, and as whose.
 fn fate(judged: &Judged) -> (bool, Tuple) {
     (matches!(judged.verdict, Verdict::Invalid | Verdict::Drop), judged.leaves_as)
@@ -365,23 +402,28 @@ fn flow_of(tuple: &Tuple) -> Tuple {
     }
 }
 
-/// Everything its sender wrote and no router changes, as far as headers reach.
+/// Everything its sender wrote and no router changes, as far as headers usually reach: the
+/// transport checksum stands among them and speaks for the rest.
 fn digest_of(ip: &[u8]) -> u64 {
-    const HEAD: usize = 128;
-    let mut head = [0u8; HEAD];
-    let length = ip.len().min(HEAD);
-    if let (Some(to), Some(from)) = (head.get_mut(..length), ip.get(..length)) {
-        to.copy_from_slice(from);
-    }
-    let changing: &[usize] =
-        if ip.first().is_some_and(|b| b >> 4 == 4) { &[1, 8, 10, 11] } else { &[7] };
-    for at in changing {
-        if let Some(byte) = head.get_mut(*at) {
-            *byte = 0;
-        }
-    }
+    // Bytes that routers change: class and hop limit, and in IPv4 the header's checksum.
+    const V4: ([u64; 2], usize) = ([!0xff00, !0xffff_00ff], 7);
+    const V6: ([u64; 2], usize) = ([!(0xff << 56), !0], 9);
+    let ([first, second], most) = if ip.first().is_some_and(|b| b >> 4 == 4) { V4 } else { V6 };
     let mut hasher = Fold::default();
-    hasher.write(&head);
+    let (words, rest) = ip.as_chunks::<8>();
+    for (n, word) in words.iter().take(most).enumerate() {
+        let mask = if n == 0 {
+            first
+        } else if n == 1 {
+            second
+        } else {
+            !0
+        };
+        hasher.write_u64(u64::from_le_bytes(*word) & mask);
+    }
+    if words.len() < most {
+        hasher.write(rest);
+    }
     hasher.write_u64(ip.len() as u64);
     hasher.finish() | 1
 }

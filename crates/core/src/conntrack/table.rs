@@ -235,6 +235,7 @@ impl Table {
                 let mut judged = judged(&entry, Dir::Original, packet, step, self.now);
                 judged.ct_state = CtState::New;
                 judged.created = true;
+                judged.turned = true;
                 judged
             }
         }
@@ -246,25 +247,26 @@ impl Table {
         let Some(Some(entry)) = slots.get_mut(slot as usize) else {
             return refused(packet, Reason::UnpairedIcmp);
         };
-        let seen_reply = entry.status.seen_reply;
+        let (seen_reply, before) = (entry.status.seen_reply, entry.tcp_state());
         if entry.status.offload {
             let mut judged = judged(entry, dir, packet, Step::Ignore(Reason::Offloaded), *now);
             judged.verdict = Verdict::Untracked;
             return judged;
         }
         let step = step(entry, dir, packet, false, (Under { settings, rules }, *now));
-        if step == Step::Reopen {
+        if matches!(step, Step::Reopen) {
             self.end(slot, Gone::Destroyed, self.now);
             self.invalid += u64::from(self.rules.reopening_counted_invalid);
             return self.fresh(packet);
         }
         apply(entry, dir, packet, step, *now);
         let mut judged = judged(entry, dir, packet, step, *now);
+        judged.turned = before != entry.tcp_state();
         if judged.verdict != Verdict::Invalid {
             let established = dir == Dir::Reply || seen_reply;
             judged.ct_state = if established { CtState::Established } else { CtState::New };
         }
-        if step == Step::Kill {
+        if matches!(step, Step::Kill) {
             judged.killed = true;
             self.end(slot, Gone::Destroyed, self.now);
         } else {
@@ -412,6 +414,7 @@ fn judged(entry: &Entry, dir: Dir, packet: &Packet, step: Step, now: Moment) -> 
         lowered: None,
         entry: Some(met(entry, dir, now)),
         created: false,
+        turned: false,
         killed: false,
         leaves_as: entry.tuple(dir.other()).inverse().unwrap_or(packet.tuple),
     };
@@ -468,6 +471,7 @@ fn refused(packet: &Packet, reason: Reason) -> Judged {
         lowered: None,
         entry: None,
         created: false,
+        turned: false,
         killed: false,
         leaves_as: packet.tuple,
     }

@@ -1,0 +1,144 @@
+//! The pieces of work that are timed and counted, each from the bytes of a made capture.
+
+use hopclock_core::capture::{self, Ready, Stream};
+use hopclock_core::conntrack::{self, Kernel, Replay, Rules, Settings, Table, read, version};
+use hopclock_core::time::Moment;
+use hopclock_core::wire::ip_packet;
+
+/// How much is fed at once, as the command reads files.
+const CHUNK: usize = 64 * 1024;
+
+/// A piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Each header is touched once, and nothing is remembered.
+    Floor,
+    /// Packets are taken out of the file, and nothing is done with them.
+    Capture,
+    /// Packets are taken out and read as the table wants them.
+    Read,
+    /// The table alone, over packets read before the clock starts.
+    Table,
+    /// Everything `replay` does but for its output.
+    Model,
+}
+
+impl Work {
+    /// All of them, the least first.
+    pub const ALL: [Work; 5] = [Work::Floor, Work::Capture, Work::Read, Work::Table, Work::Model];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Work::Floor => "floor",
+            Work::Capture => "capture",
+            Work::Read => "read",
+            Work::Table => "table",
+            Work::Model => "model",
+        }
+    }
+
+    /// The work of this name.
+    pub fn named(name: &str) -> Option<Work> {
+        Work::ALL.into_iter().find(|w| w.name() == name)
+    }
+}
+
+/// Does a piece of work; gives back the packets, and a number that depends on all of them, so that
+/// nothing can be left out.
+pub(crate) fn done(work: Work, file: &[u8]) -> (u64, u64) {
+    match work {
+        Work::Floor => floor(file),
+        Work::Capture => capture(file),
+        Work::Read => reading(file),
+        Work::Table => {
+            let packets = packets(file);
+            (packets.len() as u64, table(&packets))
+        }
+        Work::Model => model(file),
+    }
+}
+
+/// Walks the records of a little-endian pcap with Ethernet, IPv4 and TCP.
+fn floor(file: &[u8]) -> (u64, u64) {
+    let word = |at: usize| {
+        let four = file.get(at..at + 4).and_then(|w| w.try_into().ok());
+        four.map_or(0, u32::from_le_bytes)
+    };
+    let (mut at, mut count, mut sum) = (24, 0, 0u64);
+    while at + 16 <= file.len() {
+        let kept = word(at + 8) as usize;
+        // Time, addresses, ports, numbers, flags.
+        for offset in [0, 4, 42, 46, 50, 54, 58, 62] {
+            sum = sum.wrapping_add(u64::from(word(at + offset)));
+        }
+        count += 1;
+        at += 16 + kept;
+    }
+    (count, sum)
+}
+
+/// Shows each packet of the file to `show`.
+fn each(file: &[u8], mut show: impl FnMut(&capture::Packet<'_>)) -> u64 {
+    let mut stream = Stream::new();
+    let mut count = 0;
+    for chunk in file.chunks(CHUNK) {
+        stream.feed(chunk);
+        while matches!(stream.advance(), Ready::Packet) {
+            if let Some(packet) = stream.packet() {
+                count += 1;
+                show(&packet);
+            }
+        }
+    }
+    count
+}
+
+fn capture(file: &[u8]) -> (u64, u64) {
+    let mut sum = 0u64;
+    let count = each(file, |p| sum = sum.wrapping_add(p.bytes.len() as u64 ^ p.at.ns() as u64));
+    (count, sum)
+}
+
+fn reading(file: &[u8]) -> (u64, u64) {
+    let mut sum = 0u64;
+    let count = each(file, |p| {
+        if let Some(Ok(packet)) = ip_packet(p).map(read::read) {
+            sum = sum.wrapping_add(u64::from(packet.l3_len) ^ u64::from(packet.tuple.sport));
+        }
+    });
+    (count, sum)
+}
+
+/// Every packet with its moment, read.
+pub(crate) fn packets(file: &[u8]) -> Vec<(Moment, conntrack::Packet)> {
+    let mut all = Vec::new();
+    each(file, |p| {
+        if let Some(Ok(packet)) = ip_packet(p).map(read::read) {
+            all.push((p.at, packet));
+        }
+    });
+    all
+}
+
+/// Judges packets; how many refreshed their entry.
+pub(crate) fn table(packets: &[(Moment, conntrack::Packet)]) -> u64 {
+    let mut table = Table::new(Settings::default(), Rules::default());
+    let mut refreshed = 0;
+    for (at, packet) in packets {
+        refreshed += u64::from(table.packet(*at, packet).refreshed);
+        table.drain_events();
+    }
+    refreshed
+}
+
+fn model(file: &[u8]) -> (u64, u64) {
+    const KERNEL: Kernel = version::JUDGED;
+    let mut replay = Replay::new(Settings::default(), KERNEL);
+    let mut refreshed = 0;
+    let count = each(file, |p| {
+        refreshed += replay.judge(p, 0).map_or(0, |s| u64::from(s.judged.refreshed));
+        replay.drain_events();
+    });
+    (count, refreshed)
+}
