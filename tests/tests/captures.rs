@@ -265,6 +265,7 @@ fn standard_input_is_read_and_a_cut_file_is_told() {
     let ran = Hopclock::new(["flows", "--format", "json", "-"]).stdin(cut).run();
     assert_eq!(ran.code, Some(0));
     let document = ran.json();
+    schema::validate("flows", &document);
     assert_eq!(document["flows"][0]["packets"], json!({"client": 1, "server": 1}));
     let notes = document["inputs"][0]["notes"].to_string();
     assert!(notes.contains("9 bytes before its last record does"), "{notes}");

@@ -310,6 +310,19 @@ fn case_of(ends: &str) -> Option<&'static str> {
     CARRIERS.get(usize::from(case)).map(|(name, ..)| *name)
 }
 
+/// A capture for each carrier, of one conversation over IPv4 and one over IPv6.
+pub fn carried() -> Vec<Vec<u8>> {
+    let mut dice = Dice(11);
+    let each = CARRIERS.iter().enumerate().map(|(case, (_, link, wrap))| {
+        let mut file = Pcapng::default();
+        for (id, step) in life(port_of(case), &mut dice).iter().enumerate() {
+            file.packet(*link, &wrap(step, id as u16), usize::MAX);
+        }
+        file.finish()
+    });
+    each.collect()
+}
+
 #[test]
 fn every_carrier_leads_to_the_same_connections() {
     let mut quarrels = Quarrels::load(|quarrel| quarrel.case.is_some());

@@ -163,6 +163,9 @@ pub struct Flows {
     /// Print times in UTC instead of the zone of this machine
     #[arg(long)]
     pub utc: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `hopclock replay`.

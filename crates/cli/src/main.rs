@@ -9,6 +9,7 @@ mod args;
 mod cmd;
 mod exit;
 mod intake;
+mod progress;
 mod screen;
 
 use clap::Parser;
@@ -17,5 +18,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // clap prints its own usage errors and exits with 2, as the contract has it.
     let args = args::Args::parse();
-    exit::code(cmd::carry_out(args.command))
+    let ended = cmd::carry_out(args.command);
+    progress::done();
+    exit::code(ended)
 }

@@ -2,8 +2,7 @@
 
 use crate::args::{Diagnose, Format};
 use crate::exit::{Exit, Trouble};
-use crate::intake;
-use crate::screen;
+use crate::{intake, progress, screen};
 use hopclock_core::inquest::{Court, blind};
 use hopclock_core::report::{self, Explanation, Report};
 use hopclock_core::terms::Outcome;
@@ -12,6 +11,7 @@ use std::io::{self, Write};
 
 /// Reads the evidence, holds the inquest and prints the report.
 pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
+    progress::expect(&typed.evidence, typed.quiet);
     let intake = intake::take(&typed.evidence, &typed.lines);
     if intake.facts.sources.is_empty() {
         let hint =
@@ -22,7 +22,9 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
         }
         return Err(Trouble::NoInput { why, hint: Some(hint.to_owned()) });
     }
+    progress::aside();
     crate::exit::told(&intake.unusable);
+    progress::phase("weighing the causes");
     let court = Court::builtin().map_err(Trouble::Broken)?;
     let findings = court.hold(&intake.facts);
     let blind = blind::not_looked_at(&intake.facts, &findings);
@@ -32,6 +34,7 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
             entry.explanation = Explanation::of(&court, &intake.facts, &findings, index);
         }
     }
+    progress::done();
     let mut out = io::BufWriter::new(io::stdout().lock());
     print(&report, typed, &mut out)?;
     out.flush()?;

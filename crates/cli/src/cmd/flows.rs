@@ -4,7 +4,7 @@ use crate::args::{Flows, Format};
 use crate::exit::{Exit, Trouble};
 use crate::intake::captures::{Captures, Source};
 use crate::intake::open::Packing;
-use crate::screen;
+use crate::{progress, screen};
 use hopclock_core::capture::Packet;
 use hopclock_core::flow::{Finished, FlowRecord, Numbering, Observer};
 use hopclock_core::report::Input;
@@ -12,20 +12,22 @@ use hopclock_core::time::Moment;
 use hopclock_render::{flows as pen, json};
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Reads every capture as one and prints its connections.
 pub fn carry_out(typed: &Flows) -> Result<Exit, Trouble> {
     if typed.captures.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(Trouble::Usage("standard input can be read only once".to_owned()));
     }
+    let streams = typed.format == Format::Jsonl;
+    // Lines printed while it reads would get into the way on the same screen.
+    progress::expect(&typed.captures, typed.quiet || (streams && io::stdout().is_terminal()));
     let mut captures = Captures::open(&typed.captures);
     let names: Vec<String> = captures.sources().iter().map(|s| s.name.clone()).collect();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut seen = Seen { numbering: Numbering::new(), several: names.len() > 1, names };
     let mut observer = Observer::new(seen.names.clone());
     let mut early: Option<Box<Finished>> = None;
-    let streams = typed.format == Format::Jsonl;
     while captures.next(&mut |packet, file| {
         let number = seen.numbering.next(file, packet.number);
         early = observer.packet(&Packet { number, ..*packet }, file).map(Box::new);
@@ -37,6 +39,7 @@ pub fn carry_out(typed: &Flows) -> Result<Exit, Trouble> {
             json::line(&seen.published(&flow.record), &mut out)?;
         }
     }
+    progress::done();
     let inputs = inputs(captures.sources(), &observer);
     if !captures.sources().iter().any(|source| source.usable) {
         return Err(no_input(captures.sources()));

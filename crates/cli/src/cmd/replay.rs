@@ -4,7 +4,7 @@ use crate::args::{Format, Replay as Typed};
 use crate::exit::{Exit, Trouble};
 use crate::intake::captures::{Captures, Source};
 use crate::intake::open;
-use crate::screen;
+use crate::{progress, screen};
 use hopclock_core::capture::Packet;
 use hopclock_core::conntrack::record::{Ends, Line};
 use hopclock_core::conntrack::{Kernel, Replay, Settings};
@@ -17,7 +17,7 @@ use hopclock_render::json;
 use hopclock_render::replay as pen;
 use hopclock_render::replay::{Standing, Summary};
 use jiff::tz::TimeZone;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::Path;
 
 /// A dump larger than this is no dump.
@@ -44,6 +44,8 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
         return Err(Trouble::Usage("standard input can be read only once".to_owned()));
     }
     let mut plan = plan(typed)?;
+    // Lines are printed while it reads: on one screen the two would get into each other's way.
+    progress::expect(&typed.captures, io::stdout().is_terminal());
     let mut captures = Captures::open(&typed.captures);
     let mut replay = Replay::new(plan.asked, plan.kernel);
     if !typed.sysctl.is_empty() && !typed.set.is_empty() {
@@ -77,6 +79,7 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
             told.line(line)?;
         }
     }
+    progress::done();
     if !captures.sources().iter().any(|source| source.usable) {
         return Err(no_input(captures.sources()));
     }

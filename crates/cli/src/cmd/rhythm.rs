@@ -3,7 +3,7 @@
 use crate::args::{Format, Rhythm as Typed};
 use crate::exit::{Exit, Trouble};
 use crate::intake::{self, Intake};
-use crate::screen;
+use crate::{progress, screen};
 use hopclock_core::clocks::Catalogue;
 use hopclock_core::log::{Event, Life, LogReading};
 use hopclock_core::rhythm::{self, Beat, PhaseBreak, Series, Span, plot};
@@ -19,7 +19,9 @@ use std::path::Path;
 
 /// Reads the logs and prints what their endings say.
 pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
+    progress::expect(&typed.logs, false);
     let intake = intake::take(&typed.logs, &typed.lines);
+    progress::done();
     let logs = logs(&intake);
     if logs.is_empty() {
         let hint = "rhythm reads logs and bare times; for captures there is `hopclock flows`";

@@ -1,5 +1,6 @@
 //! Opening: a path or standard input becomes a buffered reader of unpacked bytes.
 
+use crate::progress::Counted;
 use hopclock_core::time::Moment;
 use hopclock_live::clock;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
@@ -48,7 +49,7 @@ pub struct Opened {
 /// Opens `path`, or standard input for `-`, and unpacks it by its first bytes.
 pub fn open(path: &Path) -> io::Result<Opened> {
     if path.as_os_str() == "-" {
-        return unpack(Box::new(io::stdin()), None);
+        return unpack(Box::new(Counted(io::stdin())), None);
     }
     let file = File::open(path)?;
     let about = file.metadata()?;
@@ -56,7 +57,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder, not a file"));
     }
     let modified = about.modified().ok().map(clock::moment_of);
-    unpack(Box::new(file), modified)
+    unpack(Box::new(Counted(file)), modified)
 }
 
 fn unpack(raw: Box<dyn Read>, modified: Option<Moment>) -> io::Result<Opened> {

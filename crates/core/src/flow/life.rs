@@ -185,6 +185,8 @@ impl Life {
         let (src, dst) = (segment.src.into(), segment.dst.into());
         let (client, server) = if side == Side::Client { (src, dst) } else { (dst, src) };
         let first = segment.packet;
+        // Nearly always there is one: room for more would double what a connection takes.
+        elsewhere.names.reserve_exact(1);
         elsewhere.names.push(Name { client, server, first, seen: BySide::default() });
         let to = elsewhere.names.len() as u8;
         elsewhere.learn(side, from, to);

@@ -113,13 +113,14 @@ impl Dial {
 
     /// A stamp with its date; a zone-less one is watched for the end of summer time.
     fn full(&mut self, day: i64, stamp: &Stamp, east: i64) -> When {
-        let local = day.saturating_mul(DAY).saturating_add(stamp.ns);
+        let local = plausible(day.saturating_mul(DAY).saturating_add(stamp.ns));
         let shift = if stamp.zone.is_none() { self.summer_ends(local) } else { 0 };
         self.known(local.saturating_sub(east).saturating_add(shift))
     }
 
     /// Remembers an absolute moment.
     fn known(&mut self, ns: i64) -> When {
+        let ns = plausible(ns);
         if self.last_known.is_some_and(|last| ns < last) {
             self.counts.backward += 1;
         }
@@ -310,6 +311,13 @@ impl Dial {
         }
         notes
     }
+}
+
+/// A moment no further from 1970 than a log's can be, in either direction: about 145 years. Any two
+/// of them, and a day more, can be subtracted.
+fn plausible(ns: i64) -> i64 {
+    const FAR: i64 = i64::MAX / 2 - 400 * DAY;
+    ns.clamp(-FAR, FAR)
 }
 
 /// The whole days added to `delta` that bring it nearest to zero.

@@ -90,3 +90,9 @@ fn day_or_month_first_is_learnt_from_the_line_before() {
     let got = read(&["31/01/2021 10:00:00 x", "01/02/2021 10:00:00 x"], None);
     assert_eq!(words(&got), ["2021-01-31T10:00:00Z", "2021-02-01T10:00:00Z"]);
 }
+
+#[test]
+fn a_year_far_off_does_not_break_the_count_of_days() {
+    let got = read(&["09:10:51 x", "0026/1/5 9:10:58 x"], None);
+    assert!(got[0] < got[1], "{got:?}");
+}

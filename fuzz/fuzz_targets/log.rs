@@ -1,0 +1,4 @@
+//! `hopclock_tests::fuzz::log` over what a coverage-guided fuzzer finds.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hopclock_tests::fuzz::log(data));
