@@ -33,6 +33,8 @@ pub enum Command {
     Clocks(Clocks),
     /// Gather what `diagnose` wants from this host, into a folder
     Collect(Collect),
+    /// Make each way a connection ends happen on the real kernel, in namespaces
+    Lab(Lab),
 }
 
 /// `hopclock collect`.
@@ -243,6 +245,66 @@ pub struct Clocks {
     /// A time (350, 5m, 12h) or a word of a product, setting or note; without one, every timer
     #[arg(value_name = "SECONDS or WORD")]
     pub wanted: Option<String>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `hopclock lab`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock lab list
+  sudo hopclock lab run nat-expiry && hopclock diagnose hopclock-lab/nat-expiry-*
+  sudo hopclock lab run all --seed 7
+
+The lab makes network namespaces of its own and never touches the network of this host. Each run leaves an
+evidence folder with what was recorded and, in truth.json, what really happened.")]
+pub struct Lab {
+    /// What to do in the lab.
+    #[command(subcommand)]
+    pub deed: LabDeed,
+}
+
+/// What can be done in the lab.
+#[derive(Debug, Subcommand)]
+pub enum LabDeed {
+    /// Name the scenarios
+    List {
+        /// How to print the answer
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Play scenarios on this kernel; needs root
+    Run(LabRun),
+    /// Remove what killed runs left behind
+    Clean {
+        /// Where the folders are
+        #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
+        out: PathBuf,
+    },
+}
+
+/// Where the lab writes unless told otherwise.
+const LAB_FOLDER: &str = "hopclock-lab";
+
+/// `hopclock lab run`.
+#[derive(Debug, clap::Args)]
+pub struct LabRun {
+    /// Names as `lab list` prints them, or `all`
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// What addresses, timers and the like are drawn from; drawn itself and printed unless given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where the folders go
+    #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
+    pub out: PathBuf,
+    /// How many runs at once
+    #[arg(short, long, default_value_t = 8)]
+    pub jobs: usize,
+    /// Tell every check, not only those that failed
+    #[arg(short, long)]
+    pub verbose: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -4,6 +4,7 @@ mod clocks;
 mod collect;
 mod diagnose;
 mod flows;
+mod lab;
 mod replay;
 mod rhythm;
 
@@ -19,5 +20,6 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
         Command::Rhythm(typed) => rhythm::carry_out(&typed),
         Command::Collect(typed) => collect::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
+        Command::Lab(typed) => lab::carry_out(&typed),
     }
 }

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// An answer was given.
     Answered = 0,
+    /// Done, and there are findings.
+    Findings = 1,
     /// Done, and the honest answer is that the evidence does not tell.
     CannotSay = 4,
 }

@@ -5,7 +5,7 @@
 //! follow. It is no TCP: nothing is retransmitted or answered unless the story says so. Captures
 //! made from it say in their section comment that they are made, not recorded.
 
-mod frame;
+pub mod frame;
 mod teller;
 
 use crate::capture::{LinkType, Writer};

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod gather;
+pub mod kernel;
 pub mod namespace;
 pub mod netlink;
 pub mod record;

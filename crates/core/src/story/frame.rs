@@ -1,58 +1,71 @@
-//! Segments as Ethernet frames, with the checksums a real stack would give them.
+//! Segments as IP packets and Ethernet frames, with the checksums a real stack would give them.
 
 use super::EndPoint;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-pub(super) const FIN: u8 = 0x01;
-pub(super) const SYN: u8 = 0x02;
-pub(super) const RST: u8 = 0x04;
-pub(super) const PSH: u8 = 0x08;
-pub(super) const ACK: u8 = 0x10;
+/// Done sending.
+pub const FIN: u8 = 0x01;
+/// Opens.
+pub const SYN: u8 = 0x02;
+/// Ends at once.
+pub const RST: u8 = 0x04;
+/// Hand over now.
+pub const PSH: u8 = 0x08;
+/// The acknowledgement counts.
+pub const ACK: u8 = 0x10;
 
 /// A segment with its numbers.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Segment {
-    pub(super) seq: u32,
-    pub(super) ack: u32,
-    pub(super) flags: u8,
-    pub(super) window: u16,
-    pub(super) len: u32,
-    pub(super) ip_id: u16,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement field.
+    pub ack: u32,
+    /// Flags of header byte 13.
+    pub flags: u8,
+    /// Window field, unscaled.
+    pub window: u16,
+    /// Bytes of payload.
+    pub len: u32,
+    /// Identification; IPv6 has none.
+    pub ip_id: u16,
     /// Value of the timestamps option; `None` leaves it out.
-    pub(super) timestamp: Option<u32>,
+    pub timestamp: Option<u32>,
 }
 
 /// The frame of a segment from one end to the other.
 pub(super) fn ethernet(segment: &Segment, from: &EndPoint, to: &EndPoint) -> Vec<u8> {
-    let tcp = tcp(segment, from, to);
     // Locally administered addresses that say which end they are.
     let mac = |p: &EndPoint| [0x02, 0, 0, 0, 0, (p.addr.port() % 251) as u8];
-    let mut frame = Vec::with_capacity(tcp.len() + 54);
-    frame.extend_from_slice(&mac(to));
-    frame.extend_from_slice(&mac(from));
-    match (from.addr.ip(), to.addr.ip()) {
+    let kind = if from.addr.is_ipv4() { [0x08, 0x00] } else { [0x86, 0xdd] };
+    [&mac(to)[..], &mac(from), &kind, &ip(segment, (from.addr, from.ttl), to.addr)].concat()
+}
+
+/// The IP packet of a segment from an end, with this TTL, to the other; both of one family.
+pub fn ip(segment: &Segment, (from, ttl): (SocketAddr, u8), to: SocketAddr) -> Vec<u8> {
+    let tcp = tcp(segment, from, to);
+    let mut packet = Vec::with_capacity(tcp.len() + 40);
+    match (from.ip(), to.ip()) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            frame.extend_from_slice(&[0x08, 0x00]);
-            let mut ip = vec![0x45, 0];
-            ip.extend_from_slice(&((tcp.len() + 20) as u16).to_be_bytes());
-            ip.extend_from_slice(&segment.ip_id.to_be_bytes());
-            ip.extend_from_slice(&[0x40, 0, from.ttl, 6, 0, 0]);
-            ip.extend_from_slice(&src.octets());
-            ip.extend_from_slice(&dst.octets());
-            let sum = checksum(&ip, 0).to_be_bytes();
-            ip.splice(10..12, sum);
-            frame.extend_from_slice(&ip);
+            packet.extend_from_slice(&[0x45, 0]);
+            packet.extend_from_slice(&((tcp.len() + 20) as u16).to_be_bytes());
+            packet.extend_from_slice(&segment.ip_id.to_be_bytes());
+            packet.extend_from_slice(&[0x40, 0, ttl, 6, 0, 0]);
+            packet.extend_from_slice(&src.octets());
+            packet.extend_from_slice(&dst.octets());
+            let sum = checksum(&packet, 0).to_be_bytes();
+            packet.splice(10..12, sum);
         }
         (src, dst) => {
-            frame.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0]);
-            frame.extend_from_slice(&(tcp.len() as u16).to_be_bytes());
-            frame.extend_from_slice(&[6, from.ttl]);
-            frame.extend_from_slice(&octets(src));
-            frame.extend_from_slice(&octets(dst));
+            packet.extend_from_slice(&[0x60, 0, 0, 0]);
+            packet.extend_from_slice(&(tcp.len() as u16).to_be_bytes());
+            packet.extend_from_slice(&[6, ttl]);
+            packet.extend_from_slice(&octets(src));
+            packet.extend_from_slice(&octets(dst));
         }
     }
-    frame.extend_from_slice(&tcp);
-    frame
+    packet.extend_from_slice(&tcp);
+    packet
 }
 
 fn octets(ip: IpAddr) -> Vec<u8> {
@@ -62,7 +75,7 @@ fn octets(ip: IpAddr) -> Vec<u8> {
     }
 }
 
-fn tcp(segment: &Segment, from: &EndPoint, to: &EndPoint) -> Vec<u8> {
+fn tcp(segment: &Segment, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     let mut options = Vec::new();
     if let Some(value) = segment.timestamp {
         options.extend_from_slice(&[1, 1, 8, 10]);
@@ -71,8 +84,8 @@ fn tcp(segment: &Segment, from: &EndPoint, to: &EndPoint) -> Vec<u8> {
         options.extend_from_slice(&value.to_be_bytes());
     }
     let mut tcp = Vec::with_capacity(20 + options.len() + segment.len as usize);
-    tcp.extend_from_slice(&from.addr.port().to_be_bytes());
-    tcp.extend_from_slice(&to.addr.port().to_be_bytes());
+    tcp.extend_from_slice(&from.port().to_be_bytes());
+    tcp.extend_from_slice(&to.port().to_be_bytes());
     tcp.extend_from_slice(&segment.seq.to_be_bytes());
     tcp.extend_from_slice(&segment.ack.to_be_bytes());
     tcp.push(((5 + options.len() / 4) << 4) as u8);
@@ -83,8 +96,8 @@ fn tcp(segment: &Segment, from: &EndPoint, to: &EndPoint) -> Vec<u8> {
     // Payload that looks like nothing: a TLS application record's first bytes, then zeros.
     let payload = [0x17, 0x03, 0x03, (segment.len >> 8) as u8, segment.len as u8];
     tcp.extend((0..segment.len as usize).map(|i| payload.get(i).copied().unwrap_or(0)));
-    let mut pseudo = octets(from.addr.ip());
-    pseudo.extend(octets(to.addr.ip()));
+    let mut pseudo = octets(from.ip());
+    pseudo.extend(octets(to.ip()));
     pseudo.extend_from_slice(&[0, 6]);
     pseudo.extend_from_slice(&(tcp.len() as u16).to_be_bytes());
     let sum = checksum(&tcp, u32::from(!checksum(&pseudo, 0))).to_be_bytes();

@@ -39,6 +39,15 @@ pub struct End {
     pub mac: [u8; 6],
 }
 
+/// The number of the interface of this name in the calling thread's namespace.
+///
+/// # Errors
+///
+/// `ENODEV` where there is none.
+pub fn index_of(name: &str) -> io::Result<u32> {
+    Ok(nix::net::if_::if_nametoindex(name)?)
+}
+
 /// A socket to the links of one namespace.
 #[derive(Debug)]
 pub struct Links(Socket);

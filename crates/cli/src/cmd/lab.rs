@@ -1,0 +1,241 @@
+//! `hopclock lab`: scenarios on the real kernel, in namespaces of their own.
+
+use crate::args::{Format, Lab, LabDeed, LabRun};
+use crate::exit::{Exit, Trouble};
+use crate::screen;
+use hopclock_core::time::Gap;
+use hopclock_lab::{ALL, Outcome, Runner, Scenario, Trouble as LabTrouble, clean, missing};
+use hopclock_live::clock;
+use hopclock_render::{Label, Page, json};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Lists, plays or cleans.
+pub fn carry_out(typed: &Lab) -> Result<Exit, Trouble> {
+    match &typed.deed {
+        LabDeed::List { format } => list(*format),
+        LabDeed::Run(typed) => run(typed),
+        LabDeed::Clean { out } => tidy_up(out),
+    }
+}
+
+fn list(format: Format) -> Result<Exit, Trouble> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let rows = ALL.iter().map(|s| json!({ "name": s.name, "says": s.says }));
+    match format {
+        Format::Text => {
+            let page = screen::page();
+            for scenario in ALL {
+                writeln!(out, "{}", page.label(Label::Heading, scenario.name))?;
+                page.paragraph(&mut out, 2, scenario.says)?;
+            }
+        }
+        Format::Json => json::pretty(&rows.collect::<Vec<Value>>(), &mut out)?,
+        Format::Jsonl => {
+            for row in rows {
+                json::line(&row, &mut out)?;
+            }
+        }
+        Format::Markdown => {
+            writeln!(out, "| scenario | what happens |\n|---|---|")?;
+            for scenario in ALL {
+                writeln!(out, "| `{}` | {} |", scenario.name, scenario.says)?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Answered)
+}
+
+fn tidy_up(folder: &Path) -> Result<Exit, Trouble> {
+    let mut out = io::stdout().lock();
+    if clean(folder, &mut out)? == 0 {
+        writeln!(out, "nothing was left behind in {}", folder.display())?;
+    }
+    Ok(Exit::Answered)
+}
+
+/// The scenarios of these names, each once, in the order of the list.
+fn named(names: &[String]) -> Result<Vec<Scenario>, Trouble> {
+    let known = |name: &String| name == "all" || ALL.iter().any(|s| s.name == name);
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let mut near: Vec<&str> =
+            ALL.iter().map(|s| s.name).filter(|n| n.contains(unknown.as_str())).collect();
+        near.truncate(4);
+        let hint = if near.is_empty() {
+            "`hopclock lab list` names them".to_owned()
+        } else {
+            format!("there is {}", near.join(", "))
+        };
+        return Err(Trouble::Usage(format!("no scenario is called {unknown}; {hint}")));
+    }
+    let wanted = |s: &&Scenario| names.iter().any(|name| name == "all" || name == s.name);
+    Ok(ALL.iter().filter(wanted).copied().collect())
+}
+
+fn run(typed: &LabRun) -> Result<Exit, Trouble> {
+    let scenarios = named(&typed.names)?;
+    if let Some(why) = missing() {
+        return Err(Trouble::Privilege(vec![why]));
+    }
+    let seed =
+        typed.seed.unwrap_or_else(|| clock::now().ns().cast_unsigned() / 1_000_000 % 100_000);
+    let stop = stop_on_signals()?;
+    let runner =
+        Runner { out: typed.out.clone(), seed, jobs: typed.jobs.clamp(1, 64), stop: &stop };
+    let mut told = Told::begin(typed, seed, scenarios.len())?;
+    let mut failed = None;
+    runner.play(&scenarios, &mut |outcome| {
+        if let Err(error) = told.one(&outcome) {
+            // Nobody reads any more: what runs is stopped and cleaned up.
+            stop.store(true, Ordering::Relaxed);
+            failed = Some(error);
+        }
+    });
+    failed.map_or(Ok(()), Err)?;
+    told.end()
+}
+
+/// SIGINT and SIGTERM ask the runs to stop, so that what they made is taken down; a second one ends
+/// the process at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Trouble> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// The outcomes, told as they come.
+struct Told<'a> {
+    typed: &'a LabRun,
+    page: Page,
+    rows: Vec<Value>,
+    seed: u64,
+    all: usize,
+    held: usize,
+    interrupted: bool,
+    missing: Option<String>,
+}
+
+impl<'a> Told<'a> {
+    fn begin(typed: &'a LabRun, seed: u64, all: usize) -> io::Result<Self> {
+        let page = screen::page();
+        if typed.format == Format::Text {
+            let mut out = io::stdout().lock();
+            writeln!(out, "seed {seed}, kernel {}", hopclock_live::kernel::release())?;
+        }
+        let rows = Vec::new();
+        Ok(Self { typed, page, rows, seed, all, held: 0, interrupted: false, missing: None })
+    }
+
+    fn one(&mut self, outcome: &Outcome) -> io::Result<()> {
+        self.held += usize::from(outcome.held());
+        match &outcome.result {
+            Err(LabTrouble::Interrupted) => {
+                self.interrupted = true;
+                return Ok(());
+            }
+            Err(LabTrouble::Missing(why)) => self.missing = Some(why.clone()),
+            _ => {}
+        }
+        let mut out = io::stdout().lock();
+        match self.typed.format {
+            Format::Text => self.text(outcome, &mut out)?,
+            Format::Jsonl => json::line(&self.row(outcome), &mut out)?,
+            Format::Json | Format::Markdown => self.rows.push(self.row(outcome)),
+        }
+        out.flush()
+    }
+
+    fn text(&self, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+        let word = if outcome.held() {
+            self.page.label(Label::Good, "as foretold")
+        } else {
+            self.page.label(Label::Bad, "NOT as foretold")
+        };
+        let name = outcome.scenario.name;
+        let took = Gap::secs_f64(outcome.took);
+        writeln!(
+            out,
+            "\n{} {word}, {}, {took:.1} s",
+            self.page.label(Label::Heading, name),
+            outcome.drawn
+        )?;
+        self.page.paragraph(out, 2, outcome.scenario.says)?;
+        match &outcome.result {
+            Err(trouble) => {
+                self.page.paragraph(out, 2, &format!("could not be played: {trouble}"))?
+            }
+            Ok(played) => {
+                for check in &played.checks {
+                    if check.held && !self.typed.verbose {
+                        continue;
+                    }
+                    let (word, label) =
+                        if check.held { ("yes", Label::Good) } else { ("NO ", Label::Bad) };
+                    let first = format!("  {} ", self.page.label(label, word));
+                    self.page.wrap(out, (&first, 6), 6, &check.says)?;
+                    if let Some(seen) = &check.seen {
+                        self.page.paragraph(out, 6, &format!("seen: {seen}"))?;
+                    }
+                }
+                writeln!(out, "  {}", played.folder.display())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, outcome: &Outcome) -> Value {
+        let mut row = json!({
+            "schema": "hopclock.lab/1",
+            "scenario": outcome.scenario.name,
+            "says": outcome.scenario.says,
+            "seed": self.seed,
+            "kernel": hopclock_live::kernel::release(),
+            "held": outcome.held(),
+            "took_s": outcome.took.secs_f64(),
+            "folder": null,
+            "checks": [],
+            "trouble": null,
+        });
+        match &outcome.result {
+            Ok(played) => {
+                row["folder"] = played.folder.display().to_string().into();
+                row["checks"] = json!(played.checks);
+            }
+            Err(trouble) => row["trouble"] = trouble.to_string().into(),
+        }
+        row
+    }
+
+    fn end(self) -> Result<Exit, Trouble> {
+        let mut out = io::stdout().lock();
+        match self.typed.format {
+            Format::Text => {
+                let word = if self.interrupted { ", interrupted" } else { "" };
+                writeln!(out, "\n{} of {} as foretold{word}", self.held, self.all)?;
+            }
+            Format::Json => json::pretty(&self.rows, &mut out)?,
+            Format::Markdown => {
+                writeln!(out, "| scenario | as foretold | what happens |\n|---|---|---|")?;
+                for row in &self.rows {
+                    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+                    let held = if row["held"] == true { "yes" } else { "**no**" };
+                    writeln!(out, "| `{}` | {held} | {} |", text("scenario"), text("says"))?;
+                }
+            }
+            Format::Jsonl => {}
+        }
+        out.flush()?;
+        match self.missing {
+            Some(why) => Err(Trouble::Privilege(vec![why])),
+            None if self.held == self.all => Ok(Exit::Answered),
+            None => Ok(Exit::Findings),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! hopclock-lab: network namespaces and the real kernel, in which each way a long-lived connection
+//! ends is made to happen in seconds, recorded, and held against what was foretold.
+//!
+//! Needs root. It touches no network but its own: hosts are namespaces without a name, wires are
+//! veth pairs between them.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod draw;
+mod ends;
+mod folder;
+mod inject;
+mod journal;
+mod net;
+mod rules;
+mod run;
+mod scenario;
+mod scenarios;
+mod stage;
+mod tape;
+mod trouble;
+mod truth;
+
+pub use checks::Check;
+pub use folder::clean;
+pub use run::{Outcome, Played, Runner};
+pub use scenario::Scenario;
+pub use scenarios::ALL;
+pub use trouble::{Trouble, missing};

@@ -1,0 +1,93 @@
+//! `truth.json` of a run: what really ended the connection, which only the one who made it end can
+//! know. Keys as in the incidents' truth files.
+
+use serde::Serialize;
+
+/// What ended the connection.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Truth {
+    /// Cause, by its id; `none` where the connection lives on.
+    pub cause: &'static str,
+    /// Its family.
+    pub family: &'static str,
+    /// Other causes this evidence cannot tell from it.
+    pub accept: Vec<&'static str>,
+    /// What the clock counts from.
+    pub anchor: &'static str,
+    /// The clock's time.
+    pub interval_s: Option<f64>,
+    /// By how much what is seen may differ from it.
+    pub tolerance_s: Option<f64>,
+    /// Who decided.
+    pub ended_by: &'static str,
+    /// Whose address the first FIN or RST that the victim got carries.
+    pub signed_by: Option<&'static str>,
+    /// How the victim noticed.
+    pub detected_by: Option<&'static str>,
+    /// The setting that is the clock.
+    pub setting: Option<&'static str>,
+    /// Its value.
+    pub value: Option<String>,
+    /// What somebody who knows the field would make of exactly this evidence.
+    pub outcome: &'static str,
+    /// How sure the truth itself is.
+    pub confidence: &'static str,
+    /// What is in the evidence and is not it.
+    pub distractors: Vec<&'static str>,
+}
+
+impl Truth {
+    /// The truth of an entry of a NAT or firewall that ran out.
+    pub(crate) fn expiry(timer_s: u32) -> Self {
+        Self {
+            cause: "idle-timeout-middlebox",
+            family: "idle",
+            accept: vec![],
+            anchor: "idle",
+            interval_s: Some(f64::from(timer_s)),
+            tolerance_s: Some(f64::from(timer_s) * 2.0),
+            ended_by: "middlebox",
+            signed_by: None,
+            detected_by: Some("next-use"),
+            setting: Some("nf_conntrack_tcp_timeout_established"),
+            value: Some(timer_s.to_string()),
+            outcome: "named",
+            confidence: "high",
+            distractors: vec![],
+        }
+    }
+
+    /// The truth of a connection that lives on.
+    pub(crate) fn survives() -> Self {
+        Self {
+            cause: "none",
+            family: "none",
+            anchor: "undetermined",
+            interval_s: None,
+            tolerance_s: None,
+            ended_by: "unknown",
+            detected_by: None,
+            setting: None,
+            value: None,
+            outcome: "cannot-say",
+            ..Self::expiry(0)
+        }
+    }
+
+    /// The truth of an end that decided.
+    pub(crate) fn end_decided(cause: &'static str, family: &'static str, by: &'static str) -> Self {
+        Self {
+            cause,
+            family,
+            anchor: "event",
+            interval_s: None,
+            tolerance_s: None,
+            ended_by: by,
+            signed_by: Some(by),
+            detected_by: Some("peer-message"),
+            setting: None,
+            value: None,
+            ..Self::expiry(0)
+        }
+    }
+}
