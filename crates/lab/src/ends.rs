@@ -201,8 +201,8 @@ impl End {
         taken
     }
 
-    /// Hands the socket to a process of its own, which does nothing with it, and forgets it here: so
-    /// that the process can be killed.
+    /// Hands the socket to a process of its own, which does nothing with it, and forgets it here:
+    /// so that the process can be killed.
     pub(crate) fn into_process(self) -> Result<Child, Trouble> {
         let handed: std::os::fd::OwnedFd = self.stream.into();
         Command::new("sleep")

@@ -1,5 +1,5 @@
-//! Entries that go for other reasons than an idle connection, and what translation does to the rest:
-//! flush, half-close, unacknowledged data, a closed window, DNAT, an address that changes.
+//! Entries that go for other reasons than an idle connection, and what translation does to the
+//! rest: flush, half-close, unacknowledged data, a closed window, DNAT, an address that changes.
 
 use std::time::Duration;
 
