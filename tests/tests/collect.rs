@@ -6,7 +6,7 @@
 use hopclock_live::namespace;
 use hopclock_live::netlink::link::Links;
 use hopclock_tests::command::{Ran, binary, run};
-use hopclock_tests::{scratch, skip, tool};
+use hopclock_tests::{schema, scratch, skip, tool};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -177,6 +177,8 @@ fn every_file_is_stamped_twice_and_alike() {
         let manifest = fs::read_to_string(out.join("evidence.toml")).unwrap();
         let manifest: toml::Table = toml::from_str(&manifest).unwrap();
         assert_eq!(manifest["schema"].as_str(), Some("hopclock.evidence/1"));
+        schema::validate("evidence", &serde_json::to_value(&manifest).unwrap());
+        assert!(manifest["missing"].as_array().is_some_and(|all| !all.is_empty()), "no packets");
         let listed = manifest["file"].as_array().unwrap();
         let on_disk = files(&out);
         assert_eq!(listed.len() + 2, on_disk.len());

@@ -116,8 +116,8 @@ impl Redactor {
             }
             // A word that is nothing of ours is copied whole, so that no part of it is taken; so
             // are the numbers of a version.
-            let word = place::word(line, at).filter(|word| word.0 == at).map_or(1, |w| w.1 - at);
-            let used = length(rest, |b| b.is_ascii_digit() || b == b'.').max(word);
+            let numbers = length(rest, |b| b.is_ascii_digit() || b == b'.');
+            let used = length(rest, place::is_word_byte).max(numbers).max(1);
             out.extend_from_slice(rest.get(..used).unwrap_or_default());
             at += used;
         }
@@ -348,7 +348,10 @@ impl Redactor {
 
     fn v6_run(&mut self, run: &str, tail: &[u8], before: Option<u8>) -> Found {
         // Times have colons as well: "2017::08:04:36" behind a date's dash.
-        if run.matches(':').count() < 2 || before == Some(b'-') {
+        let is_year = before == Some(b'-') && run.get(4..6) == Some("::") && {
+            run.starts_with("19") || run.starts_with("20")
+        };
+        if run.matches(':').count() < 2 || is_year {
             return None;
         }
         let trimmed = if run.ends_with("::") { run } else { run.trim_end_matches(':') };
