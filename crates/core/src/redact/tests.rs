@@ -21,7 +21,7 @@ fn lines_lose_who_and_keep_what() {
 /// Originals, each of which tells who somebody is.
 const TELLING: [(&str, &str); 29] = [
     ("backend-10.0.0.12", "10.0.0.12"),
-    ("elements = { fd12:3456::1-fd12:3456::9 }", "3456::9"),
+    ("elements = { fd12:3456::1-fd12:3456::9 }", "fd12:3456::9"),
     ("elements = { 10.0.0.1-10.0.0.12 }", "10.0.0.12"),
     ("src=10.0.0.12 dst=10.42.11.8", "10.42.11.8"),
     ("IP 10.0.0.12.49314 > 10.42.11.8.443: Flags [R]", "10.0.0.12"),
