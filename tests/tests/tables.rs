@@ -4,7 +4,7 @@
 use crate::replay::{PA, Story};
 use hopclock_core::conntrack::packet::flag;
 use hopclock_tests::command::run;
-use hopclock_tests::{schema, scratch};
+use hopclock_tests::{repo, schema, scratch};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -292,4 +292,24 @@ fn both_sides_of_a_translating_box_are_told_apart_by_its_dump() {
     assert!(told.contains("its timer did not end this connection"), "{told}");
     assert!(told.contains("599 s in ESTABLISHED: they agree"), "{told}");
     assert!(!told.contains("were INVALID"), "{told}");
+}
+
+/// Recorded at a real box that translated: the replay pairs both sides without a dump.
+#[test]
+fn recorded_translations_are_paired_by_what_the_capture_shows() {
+    let recorded = |name: &str| fs::read(repo().join("tests/captures/nat").join(name)).unwrap();
+    let sysctl = "net.netfilter.nf_conntrack_tcp_timeout_established = 432000\n";
+    let at = |name: &str| {
+        report(&[(&format!("hop-box/{name}"), &recorded(name)), ("hop-box/s", sysctl.as_bytes())])
+    };
+    for name in ["snat.pcap", "dnat.pcap", "both.pcapng", "reuse.pcap"] {
+        let told = says(&at(name));
+        assert!(told.contains("its timer did not end this connection"), "{name}: {told}");
+        assert!(!told.contains("were INVALID"), "{name}: {told}");
+    }
+    // The entry was deleted by hand.
+    let flushed = at("untranslated.pcap");
+    let told = says(&flushed);
+    assert!(told.contains("something other than its timer had taken it away"), "{told}");
+    assert!(share(&flushed, "state-flush") > 5.0 * share(&flushed, "conntrack-frozen-timer"));
 }

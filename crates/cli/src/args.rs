@@ -177,8 +177,11 @@ pub struct Flows {
   hopclock replay nat.pcap --sysctl nat.sysctl --set nf_conntrack_tcp_loose=1
   hopclock replay nat.pcap --start-state nat.conntrack --format jsonl
 
-The capture is taken for what arrives at the box; the table begins empty unless --start-state says
-otherwise. The model is exact for 6.18; rules of other kernels were read in source, not run.")]
+The capture is taken for what arrives at the box, before translation; the table begins empty unless
+--start-state says otherwise, and connections that began before the capture are named. A table lists
+what matters: entries made, changes of state, packets ignored or INVALID and why, timers that ran out;
+--format jsonl gives one object a packet. The model is exact for Linux 6.18; rules of other kernels were
+read in source, not run. Not modelled: NAT rules, helpers, flowtables, fragments (docs/conntrack.md).")]
 pub struct Replay {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
     #[arg(required = true, value_name = "CAPTURE")]

@@ -94,6 +94,8 @@ pub struct Replay {
     met: HashMap<Tuple, (), Quick>,
     /// As translated flows leave, to as they arrive.
     leaving: HashMap<Tuple, Tuple, Quick>,
+    /// Tuples that more than one translated flow leaves with.
+    copies: HashMap<Tuple, (), Quick>,
     /// Tuples as translated flows arrive, and whether the capture shows them doing so.
     arriving: HashMap<Tuple, bool, Quick>,
     sightings: Box<[Sighting]>,
@@ -119,6 +121,7 @@ impl Replay {
             parted: HashMap::default(),
             met: HashMap::default(),
             leaving: HashMap::default(),
+            copies: HashMap::default(),
             arriving: HashMap::default(),
             sightings: vec![never; SIGHTINGS].into_boxed_slice(),
             verify_checksums: false,
@@ -187,7 +190,10 @@ impl Replay {
         if back == reply {
             return;
         }
-        self.leaving.insert(out, original);
+        // Ends that several flows left with in turn: such a packet is one's copy, whosever it is.
+        if self.leaving.insert(out, original).is_some_and(|other| other != original) {
+            self.copies.insert(out, ());
+        }
         self.leaving.insert(back, reply);
         self.arriving.insert(original, false);
         self.arriving.insert(reply, false);
@@ -342,6 +348,7 @@ impl Replay {
             return true;
         }
         match self.leaving.get(&packet.tuple) {
+            Some(_) if self.copies.contains_key(&packet.tuple) => false,
             Some(arriving) if self.arriving.get(arriving) == Some(&true) => false,
             Some(arriving) => {
                 packet.tuple = *arriving;

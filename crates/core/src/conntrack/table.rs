@@ -212,6 +212,7 @@ impl Table {
         let translated =
             if self.replies.is_empty() { None } else { self.replies.get(&packet.tuple) };
         let reply = translated.copied().unwrap_or(inverse);
+        let translated = translated.is_some();
         let mut entry = Entry {
             id: 0,
             original: packet.tuple,
@@ -229,6 +230,10 @@ impl Table {
             Step::Invalid(reason) | Step::InvalidLowered(reason, _) => refused(packet, reason),
             _ => {
                 apply(&mut entry, Dir::Original, packet, step, self.now);
+                if translated && let Some((slot, _)) = self.look_up(&reply) {
+                    // A port is given away when nobody has it, or its holder was closing (R24).
+                    self.end(slot, Gone::Destroyed, self.now);
+                }
                 let (id, expires) = self.place(entry);
                 entry.id = id;
                 entry.expires = expires;

@@ -16,6 +16,7 @@ use crate::dump::conntrack as dump;
 use crate::flow::{CaptureReading, How};
 use crate::terms::Role;
 use crate::time::Moment;
+use std::net::SocketAddr;
 
 /// Connections of one subject that are replayed.
 const FLOWS_MAX: usize = 40;
@@ -150,22 +151,63 @@ fn tuple_of(t: &dump::Tuple) -> Tuple {
     Tuple { src: t.src, dst: t.dst, sport: t.sport, dport: t.dport, proto: proto::TCP }
 }
 
+/// The table's dumps of one box.
+fn dumps_of<'f>(
+    at: &Source,
+    facts: &'f Facts,
+) -> impl Iterator<Item = (&'f Source, &'f [dump::Entry])> {
+    facts.sources.iter().filter(|s| one_host(s, at)).filter_map(|s| match &*s.content {
+        Content::Conntrack(entries) => Some((s, entries.as_slice())),
+        _ => None,
+    })
+}
+
+/// The ends of a connection as its packets arrive, and as its answers do, where the capture shows
+/// both sides of a translation.
+fn translated(flow: &FlowPart<'_>) -> Option<(Tuple, Tuple)> {
+    let there = flow.flow.record.also_known_as.first()?;
+    Some((asked(flow).flow, tuple(there.server, there.client)))
+}
+
+fn tuple(from: SocketAddr, to: SocketAddr) -> Tuple {
+    Tuple { src: from.ip(), dst: to.ip(), sport: from.port(), dport: to.port(), proto: proto::TCP }
+}
+
 /// A connection and what the table made of it.
 type Replay<'a> = (&'a FlowPart<'a>, &'a Account);
 
 /// A dump of the box's table, with the moment it was taken.
 type Dump<'a> = (&'a Source, &'a [dump::Entry], Moment);
 
-impl<'a> Bench<'a> {
-    /// The table's dumps of this box.
-    fn dumps<'f>(
-        &'f self,
-        facts: &'f Facts,
-    ) -> impl Iterator<Item = (&'f Source, &'f [dump::Entry])> + 'f {
-        facts.sources.iter().filter(|s| one_host(s, self.at)).filter_map(|s| match &*s.content {
-            Content::Conntrack(entries) => Some((s, entries.as_slice())),
-            _ => None,
-        })
+impl Bench<'_> {
+    /// What is known of the box, and the dated dumps of its table.
+    fn place<'f>(&self, facts: &'f Facts) -> (Place, Vec<Dump<'f>>) {
+        let mut dumps: Vec<Dump<'f>> = Vec::new();
+        // Both sides of a translation in one capture tell it as well as a dump does.
+        let seen = self.flows.iter().copied().filter_map(translated);
+        let mut place = Place {
+            settings: self.settings,
+            kernel: JUDGED,
+            translations: seen.collect(),
+            looks: Vec::new(),
+        };
+        for (source, entries) in dumps_of(self.at, facts) {
+            let tcp = entries.iter().filter(|e| e.protocol == "tcp" && e.remaining_s.is_some());
+            for entry in tcp {
+                let original = tuple_of(&entry.original);
+                let known = place.translations.iter().any(|(o, _)| *o == original);
+                if let Some(reply) = entry.reply.filter(|_| !known) {
+                    place.translations.push((original, tuple_of(&reply)));
+                }
+            }
+            if let Some(at) = source.taken_at {
+                place.looks.push(at);
+                dumps.push((source, entries, at));
+            }
+        }
+        place.looks.sort_unstable();
+        place.looks.dedup();
+        (place, dumps)
     }
 
     fn tell(&self, facts: &Facts, told: &mut Told) {
@@ -177,24 +219,7 @@ impl<'a> Bench<'a> {
         if self.reading.headers.too_many() {
             return withhold("too many packets to be kept for it; hopclock replay judges them");
         }
-        let mut dumps: Vec<Dump<'_>> = Vec::new();
-        let mut place = Place {
-            settings: self.settings,
-            kernel: JUDGED,
-            translations: Vec::new(),
-            looks: Vec::new(),
-        };
-        for (source, entries) in self.dumps(facts) {
-            let tcp = entries.iter().filter(|e| e.protocol == "tcp" && e.remaining_s.is_some());
-            place
-                .translations
-                .extend(tcp.filter_map(|e| Some((tuple_of(&e.original), tuple_of(&e.reply?)))));
-            if let Some(at) = source.taken_at {
-                place.looks.push(at);
-                dumps.push((source, entries, at));
-            }
-        }
-        place.looks.dedup();
+        let (place, dumps) = self.place(facts);
         let asked: Vec<Asked> = self.flows.iter().map(|f| asked(f)).collect();
         let found = accounts(&self.reading.headers, &place, &asked);
         let ended = self.flows.iter().copied().zip(&found).filter(|(f, _)| f.ended());
@@ -306,6 +331,12 @@ impl<'a> Bench<'a> {
                 "packets in the last exchange were INVALID while the entry stood, and left untranslated: {}",
                 listed(&account.refused_last)
             ),
+            ("vanished", _) => format!(
+                "the entry was refreshed by packet {refreshed}, {} s before the end, and {} s remained, yet the \
+                 capture shows packets that left untranslated: something other than its timer had taken it away",
+                number(account.refreshed.map_or(0.0, |m| before(m.at))),
+                account.left_at_end.unwrap_or(0),
+            ),
             _ => format!(
                 "the entry was refreshed by packet {refreshed}, {} s before the end, and {} s remained: its timer \
                  did not end this connection{}",
@@ -347,14 +378,14 @@ impl<'a> Bench<'a> {
 
 /// The value most connections show, with those: ends of one kind are one observation.
 fn majority<'r, 'a>(whole: &'r [Replay<'a>]) -> Option<(&'static str, Vec<&'r Replay<'a>>)> {
-    let values: Vec<&'static str> = whole.iter().filter_map(|(_, a)| value(a)).collect();
+    let values: Vec<&'static str> = whole.iter().filter_map(value).collect();
     let count = |v: &'static str| values.iter().filter(|o| **o == v).count();
     let most = *values.iter().max_by_key(|v| count(v))?;
     // Half one thing and half another is no observation.
     if values.iter().any(|v| *v != most && count(v) == count(most)) {
         return None;
     }
-    Some((most, whole.iter().filter(|(_, a)| value(a) == Some(most)).collect()))
+    Some((most, whole.iter().filter(|one| value(one) == Some(most)).collect()))
 }
 
 /// Dumps of the box beside what the replay has at the same moments.
@@ -425,27 +456,29 @@ fn is_of(entry: &dump::Entry, flow: &Tuple) -> bool {
 
 fn asked(flow: &FlowPart<'_>) -> Asked {
     let record = &flow.flow.record;
-    let (client, server) = (record.client, record.server);
     Asked {
-        flow: Tuple {
-            src: client.ip(),
-            dst: server.ip(),
-            sport: client.port(),
-            dport: server.port(),
-            proto: proto::TCP,
-        },
+        flow: tuple(record.client, record.server),
         packets: (record.first_packet, record.last_packet),
         end: flow.flow.last_words.end.filter(|_| flow.ended()),
     }
 }
 
-fn value(account: &Account) -> Option<&'static str> {
+fn value((flow, account): &Replay<'_>) -> Option<&'static str> {
     match &account.lost {
         Some(lost) if lost.passed > 0 => Some("frozen"),
         Some(_) => Some("ran-out"),
         None if !account.refused_last.is_empty() => Some("refused"),
+        None if vanished(flow, account) => Some("vanished"),
         None => account.left_at_end.map(|_| "alive"),
     }
+}
+
+/// The box let packets through as they came, and the replay has no reason for it: the entry that
+/// should have translated them was gone, and no timer of its own took it.
+fn vanished(flow: &FlowPart<'_>, account: &Account) -> bool {
+    let untranslated = flow.flow.record.untranslated;
+    let refused = account.odd.iter().any(|o| o.verdict == Verdict::Invalid);
+    untranslated.client + untranslated.server > 0 && !refused && account.left_at_end.is_some()
 }
 
 fn not_whole(account: &Account) -> &'static str {
