@@ -313,3 +313,35 @@ fn recorded_translations_are_paired_by_what_the_capture_shows() {
     assert!(told.contains("something other than its timer had taken it away"), "{told}");
     assert!(share(&flushed, "state-flush") > 5.0 * share(&flushed, "conntrack-frozen-timer"));
 }
+
+#[test]
+fn without_capture_settings_or_dump_the_verdict_is_as_foretold() {
+    let files = [
+        ("hop-egress-1/eth0.pcapng", frozen().bytes()),
+        ("hop-egress-1/sysctl.txt", SYSCTL.as_bytes().to_vec()),
+        ("hop-egress-1/ct.txt", dump(560, 290).into_bytes()),
+        ("client/c.pcapng", frozen().bytes()),
+    ];
+    let given: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (*n, b.as_slice())).collect();
+    let root = folder(&given);
+    let ran = run(["diagnose", "--explain", "--format", "json", &root.display().to_string()]);
+    fs::remove_dir_all(root).unwrap();
+    let whole = ran.json();
+    let leader = whole["findings"][0]["hypotheses"][0]["cause"].as_str().unwrap().to_owned();
+    let explanation = &whole["findings"][0]["explanation"];
+    let mut tried = 0;
+    for foretold in explanation["without"].as_array().unwrap() {
+        let Some(told) = foretold["leader_then"].as_f64() else { continue };
+        let kept: Vec<(&str, &[u8])> =
+            given.iter().filter(|(name, _)| foretold["what"] != *name).copied().collect();
+        if foretold["taken"] != "input" || kept.len() == given.len() {
+            continue;
+        }
+        let share = share(&report(&kept), &leader);
+        assert!((share - told).abs() < 2e-4, "{foretold}: {share} seen");
+        tried += 1;
+    }
+    assert_eq!(tried, 4);
+    let rows = explanation["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|r| r["by"] == "hop-table=frozen"), "{rows:#?}");
+}
