@@ -233,6 +233,38 @@ fn a_tar_unpacks_into_one_folder() {
 }
 
 #[test]
+fn an_archive_is_read_as_the_folder_it_holds() {
+    let root = scratch("collect");
+    let (tar, folder) = (root.join("nat.tgz"), root.join("box"));
+    for out in [&tar, &folder] {
+        assert_eq!(collect(&["--for", "0", "--role", "hop", "--host", "a"], out).code, Some(0));
+    }
+    let of_folder: BTreeSet<_> = kinds(&folder).into_iter().collect();
+    let of_tar = kinds(&tar).into_iter().map(|(name, kind)| {
+        let within = name.split("nat.tgz/nat/").nth(1).unwrap_or(&name).to_owned();
+        (within, kind)
+    });
+    assert_eq!(of_tar.collect::<BTreeSet<_>>(), of_folder);
+    // One whose paths lead out of it, or that ends in the middle, harms nobody.
+    let whole = Command::new(binary()).args(["collect", "--for", "0", "-"]).output().unwrap();
+    let mut bytes = whole.stdout;
+    let cut = root.join("cut.tar");
+    fs::write(&cut, &bytes[..9_000]).unwrap();
+    let ran = run(["diagnose", &cut.to_string_lossy()]);
+    assert!([Some(3), Some(4)].contains(&ran.code), "{ran:#?}");
+    let evil = root.join("evil.tar");
+    bytes[..10].copy_from_slice(b"/../../../");
+    bytes[148..156].fill(b' ');
+    let sum: u32 = bytes[..512].iter().map(|byte| u32::from(*byte)).sum();
+    bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    fs::write(&evil, &bytes).unwrap();
+    let ran = run(["diagnose", &evil.to_string_lossy()]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert!(ran.out.contains("left in the archive"), "{ran:#?}");
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
 fn an_ordinary_user_gets_what_anybody_may_have() {
     const NAME: &str = "an_ordinary_user_gets_what_anybody_may_have";
     in_namespace(NAME, &["nft", "setpriv"], || {

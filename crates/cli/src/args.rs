@@ -45,7 +45,7 @@ pub enum Command {
   hopclock collect --for 0 here/                    one look, no waiting; works without root
   sudo hopclock collect --redact nat.tgz            under other addresses and names
   ssh egress-1 sudo hopclock collect - > nat.tar    onto another machine
-  hopclock diagnose app.log client/ nat/            then, with the application's log
+  hopclock diagnose app.log client/ nat.tgz         then, with the application's log
 
 Two looks at the table of connections, --for apart, show which timers packets refresh and which they do
 not; in between, headers of packets are recorded (no payload; at most 200000 packets). Nothing on this

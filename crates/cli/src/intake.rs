@@ -2,6 +2,7 @@
 //!
 //! What is not understood is named, with its reason, and the rest is still used.
 
+pub mod archive;
 pub mod captures;
 pub mod folder;
 pub mod kind;
@@ -13,7 +14,7 @@ use crate::args::LineOverrides;
 use hopclock_core::inquest::facts::Facts;
 use hopclock_core::log::Options;
 use hopclock_core::report::Input;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that was named on the command line, read.
 #[derive(Debug, Default)]
@@ -41,7 +42,13 @@ pub fn take(paths: &[PathBuf], known: &LineOverrides) -> Intake {
     let mut intake = Intake { options, ..Intake::default() };
     let many = paths.len() > 1;
     for path in paths {
-        match folder::files(path, many) {
+        // Read by the end of this round; the folder an archive was taken out into goes then.
+        let archive = archive::unpacked(path).ok().flatten();
+        let found = match &archive {
+            Some(unpacked) => of_archive(path, unpacked),
+            None => folder::files(path, many),
+        };
+        match found {
             Ok(found) => {
                 for note in found.notes {
                     intake.inputs.push(note);
@@ -62,6 +69,17 @@ pub fn take(paths: &[PathBuf], known: &LineOverrides) -> Intake {
         }
     }
     intake
+}
+
+/// The files of an archive, by its name and theirs in it.
+fn of_archive(path: &Path, unpacked: &archive::Unpacked) -> Result<folder::Found, String> {
+    let mut found = folder::files(&unpacked.folder, false)?;
+    let name = path.display().to_string();
+    for file in &mut found.files {
+        file.name = format!("{name}/{}", file.name);
+    }
+    found.notes.extend(unpacked.notes.iter().map(|why| unreadable(&name, why)));
+    Ok(found)
 }
 
 /// An input that could not be opened, for the report.

@@ -61,6 +61,9 @@ pub fn recognise(head: &[u8], modified: Option<Moment>) -> Kind {
     if is_capture(head) {
         return Kind::Capture;
     }
+    if super::archive::is_tar(head) {
+        return Kind::Unused("tar archive within another input");
+    }
     if looks_binary(head) {
         return Kind::Binary;
     }

@@ -156,7 +156,6 @@ pub fn summary(bundle: &Bundle, typed: &Collect, key: Option<Key>) -> String {
         text.push_str("Whoever has that key can undo it: it is not in the folder.\n");
     }
     if typed.out.as_os_str() != "-" {
-        let out = if typed.out.is_dir() { format!("{out}") } else { format!("{out}, unpacked") };
         let _ = writeln!(text, "Next, with the application's log: hopclock diagnose app.log {out}");
     }
     text
