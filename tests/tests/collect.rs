@@ -296,6 +296,7 @@ fn an_ordinary_user_gets_what_anybody_may_have() {
 
 #[test]
 fn an_interrupt_ends_the_wait_and_loses_nothing() {
+    let Some(kill) = tool("an_interrupt_ends_the_wait_and_loses_nothing", "kill") else { return };
     let root = scratch("collect");
     let out = root.join("out");
     let mut command = Command::new(binary());
@@ -306,7 +307,7 @@ fn an_interrupt_ends_the_wait_and_loses_nothing() {
         std::thread::yield_now();
     }
     let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(Command::new(kill).args(["-INT", &pid]).status().unwrap().success());
     let ran = child.wait_with_output().unwrap();
     let told = String::from_utf8(ran.stdout).unwrap();
     assert_eq!(ran.status.code(), Some(0), "{told}");

@@ -48,7 +48,11 @@ fn still(text: &str) -> Vec<String> {
 
 #[test]
 fn the_table_is_printed_as_conntrack_prints_it() {
-    in_namespace("the_table_is_printed_as_conntrack_prints_it", &["conntrack", "nft"], the_table);
+    in_namespace(
+        "the_table_is_printed_as_conntrack_prints_it",
+        &["conntrack", "nft", "python3"],
+        the_table,
+    );
 }
 
 /// Marks, zones and everything else an entry can carry, set by rules.
