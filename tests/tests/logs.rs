@@ -201,6 +201,90 @@ fn haproxy_codes_are_words() {
     assert_eq!(got, want);
 }
 
+#[test]
+fn software_the_phrasebook_never_heard_of_is_understood_by_its_nouns_and_verbs() {
+    let want: [(&str, &[&str]); 10] = [
+        // A broker: a client that resets, closes, speaks nonsense, leaves; then its own shutdown.
+        (
+            "nats.log",
+            &["2-6: closed", "7-11: closed-by-peer", "12-15: closed", "16-17: closed-by-peer"],
+        ),
+        ("tinyproxy.log", &["5-9: reset closed", "14-18: idle-timeout-said closed"]),
+        (
+            "stunnel.log",
+            &["2-8: reset closed", "11-17: reset closed", "20-26: idle-timeout-said reset"],
+        ),
+        (
+            "mariadb.log",
+            &["?-3: closed idle-timeout-said", "?-5: closed auth-failure", "?-7: closed eof"],
+        ),
+        (
+            "slapd.log",
+            &[
+                "2-5: closed closed-by-peer",
+                "6-9: closed closed-by-peer",
+                "10-13: closed idle-timeout-said",
+            ],
+        ),
+        // It logs no client that leaves: only its own timeout is there to be seen.
+        ("vsftpd.log", &["11-16: idle-timeout-said"]),
+        ("dropbear.log", &["5-7: closed", "8-10: closed idle-timeout-said"]),
+        ("squid-access.log", &["?-1: closed", "?-2: closed", "?-4: request-timeout-said"]),
+        (
+            "prosody.log",
+            &[
+                "1-6: closed-by-peer closed",
+                "10-15: closed-by-peer closed",
+                "19-30: closed closed-by-peer",
+            ],
+        ),
+        (
+            "dovecot.log",
+            &["2-3: closed-by-peer reset", "4-5: closed-by-peer", "9-10: closed-by-peer reset"],
+        ),
+    ];
+    for (name, lives) in want {
+        let found = fixture(name);
+        for life in lives {
+            assert!(found.iter().any(|f| f == life), "{name}: {life} not among {found:?}");
+        }
+        // One more may be told: the software's own stop, or a client that never logged in.
+        assert!(found.len() <= lives.len() + 1, "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn every_shape_has_its_time_and_its_meaning() {
+    let path = hopclock_tests::repo().join("tests/logs/shapes.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once('\t'));
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for (want, line) in rows {
+        let mut reader = LogReader::new(Options::default());
+        reader.line(line.as_bytes());
+        let r = reader.finish();
+        let told = r.events.first().map_or("-".into(), |e| e.words.join(" "));
+        let stamped = u64::from(!line.starts_with("fail: "));
+        if (r.stamped, told.as_str()) != (stamped, want) {
+            wrong.push(format!("{} stamps, {told:?}: {line}", r.stamped));
+        }
+        seen += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn a_balancers_line_states_how_long_the_request_took() {
+    let mut reader = LogReader::new(Options::default());
+    reader.line(
+        b"http 2018-07-02T22:23:00.186641Z app/lb/50dc6c495c0c9188 192.0.2.10:2817 \
+          198.51.100.1:80 0.000 60.001 -1 504 - 34 366 \"GET http://www.example.com:80/ HTTP/1.1\"",
+    );
+    let r = reader.finish();
+    assert_eq!(r.events[0].stated_age.map(|g| g.secs_f64()), Some(60.001));
+}
+
 /// A small generator: the tests must not change from run to run (xorshift, Marsaglia 2003).
 struct Dice(u64);
 

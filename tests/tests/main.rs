@@ -9,6 +9,7 @@ mod commands;
 mod examples;
 mod fuzz;
 mod gather;
+mod hostile_logs;
 mod inquest;
 mod kernel_conntrack;
 mod logs;

@@ -9,6 +9,7 @@ pub mod kind;
 pub mod manifest;
 pub mod open;
 pub mod read;
+pub mod utf16;
 
 use crate::args::LineOverrides;
 use hopclock_core::inquest::facts::Facts;

@@ -71,6 +71,9 @@ pub fn recognise(head: &[u8], modified: Option<Moment>) -> Kind {
     if text.trim().is_empty() {
         return Kind::Empty;
     }
+    if head.iter().all(|b| *b == 0) {
+        return Kind::Text;
+    }
     if text.trim_start().starts_with(NOT_EVIDENCE) || is_truth(&text) {
         return Kind::NotEvidence;
     }
@@ -93,11 +96,17 @@ fn is_capture(head: &[u8]) -> bool {
         || numbers.contains(&u32::from_le_bytes(*magic))
 }
 
-/// Text may hold a stray NUL or broken UTF-8; a tenth of control bytes is no text.
+/// Text may hold broken UTF-8, and NULs where a block was lost or a file was cut while it was
+/// written to; a tenth of other control bytes is no text.
 fn looks_binary(head: &[u8]) -> bool {
-    let odd =
-        head.iter().filter(|b| **b < 0x20 && !matches!(**b, b'\n' | b'\r' | b'\t' | 0x1b)).count();
-    odd * 10 > head.len()
+    let written = head.iter().filter(|b| **b != 0);
+    let (mut all, mut odd) = (0, 0);
+    for byte in written {
+        all += 1;
+        let space = matches!(*byte, b'\n' | b'\r' | b'\t' | 0x1b);
+        odd += usize::from(*byte < 0x20 && !space);
+    }
+    odd * 10 > all
 }
 
 /// A truth file of a case or a lab run: its keys, whatever its name.

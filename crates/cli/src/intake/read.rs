@@ -4,13 +4,14 @@ use super::Intake;
 use super::folder::{FileToRead, plain};
 use super::kind::{self, Kind};
 use super::open::{self, HEAD_BYTES, Opened};
+use super::utf16::{self, Utf8};
 use hopclock_core::dump::header::Header;
 use hopclock_core::dump::{conntrack, notes, sysctl};
 use hopclock_core::flow::CaptureReader;
 use hopclock_core::inquest::facts::{Content, Source};
 use hopclock_core::log::{Act, LogReader, LogReading, Options};
 use hopclock_core::report::Input;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 /// A dump or note larger than this is read as far as this and no further.
@@ -25,7 +26,7 @@ struct Outcome {
 /// Reads one file into the intake.
 pub fn one(file: &FileToRead, intake: &mut Intake) {
     let opened = open::open(&file.path).and_then(recognised);
-    let (kind, head, opened) = match opened {
+    let Recognised { kind, head, opened, wide } = match opened {
         Ok(found) => found,
         Err(error) => {
             let why = format!("{}: {}", file.name, plain(&error));
@@ -45,6 +46,9 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
     let mut outcome = read(kind, file, head, (opened, &intake.options));
     if let Some(word) = packing.word() {
         outcome.input.notes.push(format!("unpacked from {word}"));
+    }
+    if wide {
+        outcome.input.notes.push("read as UTF-16".to_owned());
     }
     let made = header.made.as_ref().or(file.said.made.as_ref());
     if let Some(made) = made {
@@ -75,21 +79,43 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
     intake.inputs.push(outcome.input);
 }
 
+/// An input of which the head was looked at.
+struct Recognised {
+    kind: Kind,
+    head: Vec<u8>,
+    /// What follows the head.
+    opened: Opened,
+    /// Whether it was UTF-16.
+    wide: bool,
+}
+
 /// Looks at the head without losing it.
-fn recognised(mut opened: Opened) -> io::Result<(Kind, Vec<u8>, Opened)> {
+fn recognised(mut opened: Opened) -> io::Result<Recognised> {
+    let mut head = read_head(&mut opened.reader)?;
+    let order = utf16::order_of(&head);
+    if let Some(order) = order {
+        let whole = io::Cursor::new(head).chain(opened.reader);
+        opened.reader = Box::new(BufReader::new(Utf8::new(whole, order)));
+        head = read_head(&mut opened.reader)?;
+    }
+    let kind = kind::recognise(&head, opened.modified);
+    Ok(Recognised { kind, head, opened, wide: order.is_some() })
+}
+
+/// The first bytes of an input.
+fn read_head(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     // A damaged archive still shows what it is by the bytes before the damage.
-    if let Err(error) = opened.reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)
-        && head.is_empty()
-    {
-        return Err(error);
+    match reader.take(HEAD_BYTES as u64).read_to_end(&mut head) {
+        Err(error) if head.is_empty() => Err(error),
+        _ => Ok(head),
     }
-    Ok((kind::recognise(&head, opened.modified), head, opened))
 }
 
 /// Why nothing can be argued from an input, when nothing can.
 fn nothing(kind: Kind, outcome: &Outcome) -> Option<&'static str> {
     match kind {
+        Kind::Text if outcome.content.is_some() => None,
         Kind::Empty => Some("it is empty"),
         Kind::Binary => Some("it is neither text nor a capture this version reads"),
         Kind::Text => {
@@ -111,6 +137,7 @@ fn read(
     (opened, options): (Opened, &Options),
 ) -> Outcome {
     let modified = opened.modified;
+    let more = head.len() >= HEAD_BYTES;
     let mut stream = io::Cursor::new(head).chain(opened.reader);
     let empty = |notes: Vec<String>| Input {
         file: file.name.clone(),
@@ -121,9 +148,17 @@ fn read(
     };
     match kind {
         Kind::Capture => capture(&mut stream, empty(Vec::new())),
-        Kind::Log => {
+        // Behind a head without a stamp (a line of megabytes, NULs of a lost block) may be a log.
+        Kind::Log | Kind::Text if kind == Kind::Log || more => {
             let options = Options { not_after: modified, ..options.clone() };
-            log(&mut stream, LogReader::new(options), empty(Vec::new()))
+            let read = log(&mut stream, LogReader::new(options), empty(Vec::new()));
+            if kind == Kind::Log || read.content.is_some() {
+                return Outcome {
+                    input: Input { kind: Kind::Log.word().into(), ..read.input },
+                    ..read
+                };
+            }
+            Outcome { content: None, input: empty(Vec::new()) }
         }
         Kind::Conntrack | Kind::Sysctl | Kind::Notes => text(kind, &mut stream, empty(Vec::new())),
         Kind::Manifest
@@ -131,6 +166,7 @@ fn read(
         | Kind::Unused(_)
         | Kind::Empty
         | Kind::Binary
+        | Kind::Log
         | Kind::Text => Outcome { content: None, input: empty(Vec::new()) },
     }
 }

@@ -162,6 +162,8 @@ struct Tally {
     bad_text: u64,
     dropped_alive: u64,
     dropped: u64,
+    /// Lines that say what the line before says, at the same time.
+    twins: u64,
     /// Access lines that tell of a reply and nothing more.
     replies: u64,
 }
@@ -451,6 +453,7 @@ impl Gather {
         }
         // Traffic that took an older line's place stands before lines it came after.
         self.drafts.sort_by_key(|d| d.line);
+        self.drop_twins();
         let settled = self.dial.settle();
         let span = self.low.zip(self.high).map(|(a, b)| (settled.moment(a), settled.moment(b)));
         let span = span.map(|(a, b)| (a.min(b), a.max(b)));
@@ -474,6 +477,21 @@ impl Gather {
             notes,
             options: self.options,
         }
+    }
+
+    /// In a log that has its lines twice (two handlers, two collectors) the second ones go.
+    fn drop_twins(&mut self) {
+        let twin = |a: &Draft, b: &Draft| {
+            a.when == b.when && a.text == b.text && a.says == b.says && b.line <= a.line + 3
+        };
+        let pairs = self.drafts.iter().zip(self.drafts.iter().skip(1));
+        let twins = pairs.filter(|(a, b)| twin(a, b)).count();
+        // Two connections may end in one second with the same words now and then.
+        if twins < 3 || twins * 20 < self.drafts.len() * 9 {
+            return;
+        }
+        self.drafts.dedup_by(|b, a| twin(a, b));
+        self.tally.twins += twins as u64;
     }
 
     /// Stamps alone on their lines are a list of endings.
@@ -516,6 +534,7 @@ impl Tally {
             self.replies.saturating_sub(REPLIES),
             "access lines tell of a reply and nothing more: they were counted, not kept",
         );
+        say(self.twins, "lines stand twice to the letter and the stamp: they count once");
         say(self.dropped, "lines about connections were not kept (too many)");
     }
 }

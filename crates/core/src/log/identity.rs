@@ -183,6 +183,8 @@ fn brackets(message: &str, ids: &mut Vec<Id>) {
             }
             let digits = inner.bytes().all(|b| b.is_ascii_digit());
             if digits && !head.is_empty() {
+                // stunnel's `LOG5[0]` and `LOG6[0]` differ in their level only.
+                let head = head.trim_end_matches(|c: char| c.is_ascii_digit());
                 add(ids, "pid", &format!("{head} {inner}"));
             } else {
                 let letters: String =

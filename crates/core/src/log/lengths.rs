@@ -31,7 +31,12 @@ pub(crate) fn stated(message: &str) -> Stated {
         let start = at + step;
         let before = start.checked_sub(1).and_then(|b| bytes.get(b)).copied();
         let glued = before.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
-        let (len, gap) = length(message.get(start..).unwrap_or_default(), key(message, start));
+        let mut key = key(message, start);
+        // Envoy's JSON counts in milliseconds and does not say so (access log formatter, DURATION).
+        if key == "duration" && message.contains("\"response_flags\"") {
+            key = "duration_ms";
+        }
+        let (len, gap) = length(message.get(start..).unwrap_or_default(), key);
         at = start + len.max(1);
         let Some(gap) = gap.filter(|_| !glued) else { continue };
         match kind(message, start, start + len) {

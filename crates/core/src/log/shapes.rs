@@ -27,10 +27,11 @@ const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OP
 /// Reads a line as one of these forms. `stamp_end` is where its stamp ends, `bracketed` whether
 /// the stamp stands in brackets.
 pub(crate) fn read(line: &str, stamp_end: usize, bracketed: bool) -> Option<Shaped> {
-    haproxy(line, stamp_end).or_else(|| {
+    haproxy(line, stamp_end).or_else(|| squid(line, stamp_end)).or_else(|| {
         let after = line.get(stamp_end..)?.strip_prefix(']').filter(|_| bracketed);
         after
             .and_then(|rest| envoy(rest).or_else(|| common(rest)))
+            .or_else(|| balancer(line, stamp_end))
             .or_else(|| any_method(line.get(stamp_end..)?))
     })
 }
@@ -150,6 +151,73 @@ fn haproxy_words(first: char, second: char) -> (Says, Vec<&'static str>) {
         ('P' | 'L' | 'I' | 'U', _) => (Says::Incident, vec!["closed-locally"]),
         _ => (Says::Alive, Vec::new()),
     }
+}
+
+/// AWS Application Load Balancer: the type, the time of the response, the balancer, client and
+/// target, three times in seconds (-1 where it did not come so far), the status, the target's
+/// status, bytes, request ("Access log entries" of its user guide). 460 is a client that closed
+/// before its idle timeout.
+fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
+    let kind = line.split(' ').next()?;
+    if !matches!(kind, "http" | "https" | "h2" | "grpcs" | "ws" | "wss") {
+        return None;
+    }
+    let mut tokens = line.get(stamp_end..)?.split_whitespace();
+    let name = tokens.next()?;
+    let (client, _target) = (tokens.next()?, tokens.next()?);
+    let mut secs = 0.0;
+    for _ in 0..3 {
+        secs += tokens.next()?.parse::<f64>().ok()?.max(0.0);
+    }
+    let status = tokens.next()?;
+    if !name.contains('/') || !client.contains(':') || status.len() != 3 {
+        return None;
+    }
+    let (says, words) = match status {
+        "460" => (Says::Ended, vec!["client-gone"]),
+        other => by_status(other),
+    };
+    Some(Shaped {
+        says,
+        words,
+        // A WebSocket's line is written at its end and times only its handshake.
+        age: Some(Gap::from_secs_f64(secs)).filter(|_| !kind.starts_with("ws")),
+        stamp_is_start: false,
+        fixed: true,
+        whose: "an entry of AWS Application Load Balancer (user guide, access log entries)",
+    })
+}
+
+/// Squid's own access log after its time: elapsed milliseconds, client, result and status, bytes,
+/// method, URL (squid.conf, `logformat squid`). Written when a request or a tunnel is over.
+fn squid(line: &str, stamp_end: usize) -> Option<Shaped> {
+    let mut tokens = line.get(stamp_end..)?.split_whitespace();
+    let elapsed: i64 = tokens.next()?.parse().ok()?;
+    let (_client, result) = (tokens.next()?, tokens.next()?);
+    let (result, status) = result.split_once('/')?;
+    let known = result.starts_with("TCP_") || result.starts_with("NONE");
+    let digits = status.len() == 3 && status.bytes().all(|b| b.is_ascii_digit());
+    let _bytes: u64 = tokens.next()?.parse().ok()?;
+    if !known || !(digits || status == "000") || !is_method(tokens.next()?) {
+        return None;
+    }
+    let (says, words) = if result.contains("ABORTED") {
+        (Says::Ended, vec!["client-gone"])
+    } else if result.contains("TIMEDOUT") {
+        (Says::Ended, vec!["request-timeout-said"])
+    } else if result.contains("TUNNEL") {
+        (Says::Ended, vec!["closed"])
+    } else {
+        by_status(status)
+    };
+    Some(Shaped {
+        says,
+        words,
+        age: Some(Gap::from_millis(elapsed)),
+        stamp_is_start: false,
+        fixed: true,
+        whose: "wording of Squid (squid.conf, logformat squid)",
+    })
 }
 
 /// Envoy's default access log after its start time in brackets (access log command operators):

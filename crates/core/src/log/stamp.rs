@@ -108,6 +108,9 @@ fn starts_token(line: &[u8], at: usize) -> bool {
 fn strong_at(line: &[u8], at: usize) -> Option<Stamp> {
     let scan = Scan::new(line, at);
     match scan.peek()? {
+        b'4'..=b'9' | b'a'..=b'f' if at == 0 && line.get(8) == Some(&b'.') => {
+            time::hexadecimal(scan).or_else(|| date::numeric(scan))
+        }
         b'0'..=b'9' => date::numeric(scan),
         b'@' => date::tai64(scan),
         _ => date::named(scan),

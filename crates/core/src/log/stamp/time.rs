@@ -188,6 +188,27 @@ pub(super) fn epoch(start: Scan<'_>, before: Option<u8>) -> Option<Stamp> {
     })
 }
 
+/// `6b06cf62.1fd5d37c`, seconds since the epoch and nanoseconds in hexadecimal, at the start of a
+/// line (OpenLDAP since 2.5, libraries/liblutil/utils.c).
+pub(super) fn hexadecimal(start: Scan<'_>) -> Option<Stamp> {
+    let text = std::str::from_utf8(start.rest().get(..17)?).ok()?;
+    let (secs, nanos) = text.split_once('.').filter(|(secs, _)| secs.len() == 8)?;
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f' | b'.'));
+    let ends = start.rest().get(17).is_none_or(|b| *b == b' ');
+    let secs = i64::from_str_radix(secs, 16).ok()?;
+    let nanos = i64::from_str_radix(nanos, 16).ok()?;
+    let range = (1_000_000_000..4_102_444_800).contains(&secs) && nanos < NS;
+    (plain && ends && range).then_some(Stamp {
+        day: Day::Epoch,
+        ns: secs * NS + nanos,
+        zone: Some(0),
+        digits: Some(9),
+        start: start.at(),
+        end: start.at() + 17,
+        minute: None,
+    })
+}
+
 /// `n` digits, n up to 19.
 fn digits_any(s: &mut Scan<'_>, n: usize) -> Option<i64> {
     let text = s.rest().get(..n)?;
