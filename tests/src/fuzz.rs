@@ -138,7 +138,8 @@ pub fn dump(data: &[u8]) {
     header::Header::find(&text);
 }
 
-/// A log, fed in chunks of a size the first byte chooses.
+/// A log, fed in chunks of a size the first byte chooses; and the reader that takes short cuts held
+/// against the one that takes none.
 pub fn log(data: &[u8]) {
     let Some((first, file)) = data.split_first() else { return };
     let read = |chunk: usize| {
@@ -150,4 +151,9 @@ pub fn log(data: &[u8]) {
     assert_eq!(whole.lines, parts.lines, "chunks change the lines");
     assert_eq!(whole.stamped, parts.stamped, "chunks change what has a time");
     assert!(whole.stamped <= whole.lines, "more lines with a time than lines");
+    let mut thorough = LogReader::thorough(Options::default());
+    thorough.feed(file);
+    let (quick, thorough) = (format!("{whole:?}"), format!("{:?}", thorough.finish()));
+    assert_eq!(quick, thorough, "short cuts change the reading");
+    assert_eq!(quick, format!("{parts:?}"), "chunks change the reading");
 }

@@ -3,7 +3,7 @@
 
 /// Bytes kept of a line that is spread over chunks: what the reader looks at, and enough more for
 /// it to see that the line goes on.
-const KEPT: usize = super::gather::LONGEST + 2;
+const KEPT: usize = super::gather::LONGEST + 8;
 
 /// A line under way.
 #[derive(Debug, Default)]
