@@ -74,8 +74,9 @@ for family in (socket.AF_INET, socket.AF_INET6):
 time.sleep(600)
 PY
 cat > "$work/client.py" <<'PY'
-import socket, sys, time
-# client.py HOST PORT SOURCE-PORT WORD…   a word is sent and answered; !word sent only; +1.5 waits.
+import os, socket, subprocess, sys, time
+# client.py HOST PORT SOURCE-PORT WORD…   a word is sent and answered; !word sent only; +1.5 waits;
+# @ makes the box forget every connection.
 host, port, source = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,6 +85,7 @@ sock.settimeout(4)
 sock.connect((host, port))
 for word in sys.argv[4:]:
     if word.startswith("+"): time.sleep(float(word[1:])); continue
+    if word == "@": subprocess.run(["ip", "netns", "exec", os.environ["BOX"], "conntrack", "-F"], stderr=subprocess.DEVNULL); continue
     sock.sendall(word.lstrip("!").encode())
     if word.startswith("!"): continue
     try:
@@ -96,7 +98,11 @@ sock.close()
 PY
 ip netns exec "$s" python3 "$work/server.py" &
 server=$!
-sleep 0.7
+export BOX=$b
+for _ in $(seq 100); do
+  if [ "$(in_s ss -Hltn | wc -l)" = 4 ]; then break; fi
+  sleep 0.1
+done
 
 rules() { in_b nft flush ruleset; [ -z "$1" ] || in_b nft -f - <<<"$1"; }
 talk() { in_c timeout 20 python3 "$work/client.py" "$@" 2>/dev/null || true; }
@@ -105,12 +111,15 @@ record() {
   local name=$1 how=$2 pid
   shift 2
   if [ "$how" = any ]; then
-    ip netns exec "$b" tcpdump -i any -y LINUX_SLL2 -U -s 96 -w "$out/$name.pcap" tcp or icmp 2>"$work/log" &
+    ip netns exec "$b" tcpdump --immediate-mode -i any -y LINUX_SLL2 -U -s 96 -w "$out/$name.pcap" tcp or icmp 2>"$work/log" &
   else
     ip netns exec "$b" dumpcap -q -s 96 -i in0 -i out0 -f 'tcp or icmp' -w "$out/$name.pcapng" 2>"$work/log" &
   fi
   pid=$!
-  sleep 1.2
+  for _ in $(seq 100); do
+    if grep -qE 'listening on|^File:' "$work/log"; then break; fi
+    sleep 0.1
+  done
   "$@"
   sleep 0.8
   kill -TERM "$pid"
@@ -152,16 +161,16 @@ reuse() { talk 198.51.100.7 443 40006 one; in_b conntrack -F 2>/dev/null; talk 1
 rules "$one_port"; record reuse any reuse
 # The entry is lost; the server speaks first: the box itself answers it.
 in_b sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
-forget() { (sleep 1.2; in_b conntrack -F 2>/dev/null) & talk 198.51.100.7 443 40008 hello later !last +1.5; }
+forget() { talk 198.51.100.7 443 40008 hello !later @ +3 !last +1; }
 rules "$snat"; record box-reset any forget
 # The entry is lost; the client speaks first: its packets leave untranslated, the server answers.
-leftover() { (sleep 1.2; in_b conntrack -F 2>/dev/null) & talk 198.51.100.7 443 40009 hello +2 last +0.5; }
+leftover() { talk 198.51.100.7 443 40009 hello @ +1.5 last; }
 rules "$snat"; record untranslated any leftover
 # Picked up in the middle, with another port.
 in_b sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
 moved='table ip nat { chain post { type nat hook postrouting priority 100; oifname "out0" ip protocol tcp snat to 203.0.113.1:30000-30999 random; }
 }'
-pickup() { (sleep 1.2; in_b conntrack -F 2>/dev/null) & talk 198.51.100.7 443 40010 hello +2 last +0.5; }
+pickup() { talk 198.51.100.7 443 40010 hello @ +1.5 last; }
 rules "$moved"; record picked-up any pickup
 # A box that forbids: its reset reaches the client alone.
 deny='table ip f { chain fw { type filter hook forward priority 0; tcp dport 443 ct state established meta length > 80 reject with tcp reset; }

@@ -100,14 +100,21 @@ pub fn capture(data: &[u8]) {
     assert_eq!(counted, whole.segments, "a segment counts once");
 }
 
-/// Packets of any link type, one after another through one dissector: two bytes of link type, two
+/// Link types that are read, and one that is not.
+pub const LINKS: [u16; 30] = [
+    1, 0, 108, 9, 50, 166, 204, 205, 51, 10, 11, 100, 6, 12, 101, 228, 104, 107, 206, 109, 113,
+    117, 138, 276, 239, 105, 127, 119, 192, 9999,
+];
+
+/// Packets of any link type, one after another through one dissector: which of [`LINKS`], two bytes
 /// of length, one of what the capture cut, then the packet.
 pub fn wire(data: &[u8]) {
     let mut taken = Taken::new(data);
     let mut dissector = Dissector::new();
     let mut number = 0;
     while !taken.is_empty() {
-        let (link, length, cut) = (taken.short(), taken.short(), taken.byte());
+        let (link, length, cut) = (taken.byte(), taken.short(), taken.byte());
+        let link = LINKS.get(usize::from(link) % LINKS.len()).copied().unwrap_or(1);
         let bytes = taken.slice(usize::from(length));
         number += 1;
         let packet = Packet {

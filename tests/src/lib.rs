@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod examples;
 pub mod fuzz;
 pub mod judge;
+pub mod many;
 pub mod packets;
 pub mod quarrel;
 pub mod rhythm_rivals;

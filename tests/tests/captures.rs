@@ -2,7 +2,8 @@
 
 use hopclock_core::capture::{LinkType, Writer};
 use hopclock_core::time::Moment;
-use hopclock_tests::command::{Hopclock, Ran, run};
+use hopclock_tests::command::{Hopclock, Ran, binary, run};
+use hopclock_tests::many::{Seen, measure};
 use hopclock_tests::packets::{Tcp, ipv4};
 use hopclock_tests::quarrel::Quarrels;
 use hopclock_tests::{material, repo, schema};
@@ -298,4 +299,16 @@ fn the_text_fits_eighty_columns() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     assert!(ran.out.contains("58.0 s of silence"), "{}", ran.out);
+}
+
+/// A million open connections in under 600 MB, as far as a tenth of them tells: the rest grows with
+/// their number. `many-flows` measures the million.
+#[test]
+fn open_connections_stay_small() {
+    for (seen, most_kb) in [(Seen::Once, 60_000), (Seen::Twice, 62_000), (Seen::Translated, 75_000)]
+    {
+        let found = measure(binary(), 100_000, seen).unwrap();
+        assert_eq!(found.told, 100_000, "{seen:?}: {found:?}");
+        assert!(found.anonymous_kb < most_kb, "{seen:?}: {found:?}");
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! `HOPCLOCK_FUZZ_RUNS` sets the number of inputs a target, `HOPCLOCK_FUZZ_SEED` the dice.
 
-use hopclock_tests::fuzz::{Mutator, TARGETS, shrunk};
+use hopclock_tests::fuzz::{LINKS, Mutator, TARGETS, shrunk};
 use hopclock_tests::repo;
 use std::env;
 use std::fs;
@@ -71,7 +71,8 @@ fn packets_of(file: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while stream.advance() == hopclock_core::capture::Ready::Packet {
         let packet = stream.packet().unwrap();
-        out.extend(packet.link.0.to_le_bytes());
+        let link = LINKS.iter().position(|link| *link == packet.link.0);
+        out.push(link.unwrap_or(LINKS.len() - 1) as u8);
         out.extend((packet.bytes.len() as u16).to_le_bytes());
         out.push(0);
         out.extend(packet.bytes);

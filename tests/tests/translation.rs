@@ -38,7 +38,7 @@ fn seen_twice(flow: &FlowRecord, translates: Translates) {
 }
 
 fn one(mut flows: Vec<FlowRecord>) -> FlowRecord {
-    assert_eq!(flows.len(), 1, "{flows:#?}");
+    assert_eq!(flows.len(), 1, "one connection: {flows:#?}");
     flows.remove(0)
 }
 
@@ -413,4 +413,30 @@ fn pieces_of_a_joined_segment_are_no_retransmissions() {
             "{record:#?}"
         );
     }
+}
+
+/// A container's packet: on its own link, on the bridge with the same TTL, and translated behind
+/// the host's router, where the segment size is lowered too.
+#[test]
+fn a_bridge_and_a_lowered_segment_size_hide_nothing() {
+    let mut dice = Dice(46);
+    let inside = Made::drawn(&mut dice, false);
+    let bridged = Made { interface: 9, ..inside };
+    let outside = Made { interface: 11, ..inside.beyond((220, 4711), inside.server) };
+    let with_mss = |made: &Made, mss: u8| {
+        let mut packet = made.packet(true, 2, &[]);
+        // The two padding bytes before the time stamps are too few: the option goes to the end.
+        packet[20 + 20 + 12] = 0x90;
+        packet[20 + 2..20 + 4].copy_from_slice(&56_u16.to_be_bytes());
+        packet.extend([2, 4, 5, mss]);
+        let sum = &mut packet[20 + 20 + 16..20 + 20 + 18];
+        sum.copy_from_slice(&u16::from(mss).to_be_bytes());
+        packet
+    };
+    let packets = [with_mss(&inside, 180), with_mss(&bridged, 180), with_mss(&outside, 100)];
+    let flows = read(&capture(&packets));
+    assert_eq!(flows.len(), 1, "{flows:#?}");
+    let record = &flows[0].record;
+    assert_eq!((record.packets.client, record.seen_again.client, record.syn.client), (1, 2, 1));
+    assert_eq!((record.mss.client, record.also_known_as.len()), (Some(1460), 1), "{record:#?}");
 }

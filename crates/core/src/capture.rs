@@ -186,6 +186,9 @@ impl Decoder {
         if bytes.len() < 4 && !last {
             return Step::Need { bytes: 4 };
         }
+        if bytes.is_empty() {
+            return damaged("it is empty");
+        }
         match sniff(bytes) {
             Some(Format::Pcap) => match pcap::File::begin(bytes) {
                 Ok((file, consumed)) => {

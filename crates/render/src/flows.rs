@@ -143,11 +143,13 @@ fn translations(record: &FlowRecord) -> Vec<String> {
         let (left, alone) = (*record.untranslated.of(by), *record.one_sided.of(by));
         let by = side(by);
         if left > 0 {
-            all.push(format!("{left} packets of the {by} went on untranslated"));
+            let packets = packets(left);
+            all.push(format!("{packets} of the {by} went on untranslated"));
         }
         if alone > 0 {
+            let packets = packets(alone);
             all.push(format!(
-                "{alone} packets with the {by}'s address seen only beyond the translation: the box \
+                "{packets} with the {by}'s address seen only beyond the translation: the box \
                  between sent them, or the capture missed them before it"
             ));
         }
@@ -155,12 +157,23 @@ fn translations(record: &FlowRecord) -> Vec<String> {
     all
 }
 
+fn packets(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "packet" } else { "packets" })
+}
+
 /// The rest of the sentence that begins with the ending's word.
 fn ending(record: &FlowRecord, words: &LastWords) -> String {
     let ending = &record.ending;
     let mut says = String::new();
     if let (Some(by), Some(end)) = (ending.signed_by, words.end) {
-        says += &format!(" signed by the {}, packet {}", side(by), end.packet);
+        let seen_as = record.first_rst.filter(|rst| rst.packet == end.packet);
+        match seen_as.and_then(|rst| rst.seen_as) {
+            None => says += &format!(" signed by the {}", side(by)),
+            Some(src) => {
+                says += &format!(" with the {}'s address beyond the translation, {src}", side(by));
+            }
+        }
+        says += &format!(", packet {}", end.packet);
     }
     if ending.how == How::Silence
         && let Some(tail) = &words.unanswered

@@ -4,7 +4,7 @@
 
 use crate::terms::{Consistency, Origin, ResetKind, Side};
 use crate::time::{Gap, Moment};
-use crate::wire::IcmpKind;
+use crate::wire::{IcmpKind, Seq};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -348,6 +348,9 @@ pub struct IcmpNote {
     pub kind: IcmpKind,
     /// Whose segment it quotes.
     pub about: Side,
+    /// The quoted segment's number.
+    #[serde(skip)]
+    pub seq: Seq,
 }
 
 /// Large segments are lost and small ones arrive: a path that cannot carry the size.

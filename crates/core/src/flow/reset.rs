@@ -261,6 +261,16 @@ impl RstSeen {
         {
             say(1, format!("IP identification {id} after {own}"));
         }
+        // A live socket counts on (Linux `ip_select_ident_segs`); what answers for a dead one begins
+        // at 0, as its sequence number does.
+        if let (Some(own), Some(0)) = (self.own_id, self.ip_id)
+            && !self.bare()
+            && self.seq != Seq(0)
+            && own != u16::MAX
+            && self.own_fin.is_none()
+        {
+            say(1, format!("IP identification 0 after {own}"));
+        }
         if let (Some(own), Some(sent)) = (self.own_timestamp, self.timestamp) {
             let step = sent.wrapping_sub(own).cast_signed();
             // The fastest time stamp clock counts microseconds (RFC 7323 §5.4 allows 1 ms to 1 s;

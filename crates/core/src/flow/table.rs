@@ -4,7 +4,7 @@ use super::again::{Look, Sighting, Sightings};
 use super::life::{End, Life, NOTES_MAX};
 use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
-use crate::time::Moment;
+use crate::time::{Gap, Moment};
 use crate::wire::{IcmpError, Segment};
 use hashbrown::HashTable;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// Connections kept at once when the caller names no other number.
 pub const FLOWS_MAX: usize = 1_200_000;
+/// Errors about one segment closer together than this are one, seen twice: a segment is not sent
+/// again so soon (RFC 6298 §2.4; Linux waits 200 ms at least).
+const SAME_ERROR: Gap = Gap::from_millis(50);
 /// How many are compared when one must give way.
 const COMPARED: usize = 64;
 
@@ -266,9 +269,15 @@ impl Table {
         if let Some((at, life)) = self.life_at(known) {
             let about = life.side_of(src, at.name);
             let mark = Mark { packet: error.packet, at: error.at };
-            let note = IcmpNote { mark, from: error.from, kind: error.kind, about };
+            let (from, kind, seq) = (error.from, error.kind, error.seq);
+            let note = IcmpNote { mark, from, kind, about, seq };
             let icmp = &mut life.rare().icmp;
-            if icmp.len() < NOTES_MAX {
+            // Forwarded, it is seen again, its sender perhaps under another address.
+            let again = icmp.last().is_some_and(|last| {
+                (last.kind, last.about, last.seq) == (kind, about, seq)
+                    && error.at.since(last.mark.at).abs() <= SAME_ERROR
+            });
+            if !again && icmp.len() < NOTES_MAX {
                 icmp.push(note);
             }
         }

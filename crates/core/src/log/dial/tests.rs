@@ -94,5 +94,5 @@ fn day_or_month_first_is_learnt_from_the_line_before() {
 #[test]
 fn a_year_far_off_does_not_break_the_count_of_days() {
     let got = read(&["09:10:51 x", "0026/1/5 9:10:58 x"], None);
-    assert!(got[0] < got[1], "{got:?}");
+    assert!(got.iter().all(|at| at.ns() < 0), "{got:?}");
 }
