@@ -23,7 +23,7 @@ pub(super) struct Name {
 /// What is kept of further sightings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Elsewhere {
-    pub again: BySide<u64>,
+    pub again: BySide<u32>,
     pub again_bytes: BySide<u64>,
     /// Other pairs of ends; numbered from 1, since 0 is the pair it was first seen under.
     pub names: Vec<Name>,
@@ -48,7 +48,8 @@ pub(super) struct OneSided {
 impl Elsewhere {
     /// Counts a further sighting under the pair `name`.
     pub(super) fn again(&mut self, segment: &Segment, side: Side, name: u8) {
-        *self.again.of_mut(side) += 1;
+        let again = self.again.of_mut(side);
+        *again = again.saturating_add(1);
         *self.again_bytes.of_mut(side) += u64::from(segment.payload);
         if *self.enters.of(side) != name {
             *self.leaves.of_mut(side) = Some((name, segment.ttl));

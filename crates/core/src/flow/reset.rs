@@ -261,8 +261,8 @@ impl RstSeen {
         {
             say(1, format!("IP identification {id} after {own}"));
         }
-        // A live socket counts on (Linux `ip_select_ident_segs`); what answers for a dead one begins
-        // at 0, as its sequence number does.
+        // A live socket counts on (Linux `ip_select_ident_segs`); what answers for a dead one
+        // begins at 0, as its sequence number does.
         if let (Some(own), Some(0)) = (self.own_id, self.ip_id)
             && !self.bare()
             && self.seq != Seq(0)

@@ -1,6 +1,7 @@
 //! The table of connections: bounded, with the one silent for long giving way when it is full.
 
 use super::again::{Look, Sighting, Sightings};
+use super::elsewhere::NAMES_MAX;
 use super::life::{End, Life, NOTES_MAX};
 use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
@@ -18,12 +19,31 @@ const SAME_ERROR: Gap = Gap::from_millis(50);
 /// How many are compared when one must give way.
 const COMPARED: usize = 64;
 
-/// Where a pair of ends leads: a connection, and by which of its names.
+/// Where a pair of ends leads: a connection, and by which of its names. Packed, since there is one
+/// for each pair of ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Entry {
-    slot: u32,
-    name: u8,
+struct Entry(u32);
+
+/// More connections than this are never kept: their numbers fill the rest of an [`Entry`].
+const SLOTS_MAX: usize = 1 << (32 - Entry::NAME_BITS);
+
+impl Entry {
+    const NAME_BITS: u32 = 3;
+
+    fn new(slot: usize, name: u8) -> Self {
+        Self((slot as u32) << Self::NAME_BITS | u32::from(name))
+    }
+
+    fn slot(self) -> usize {
+        (self.0 >> Self::NAME_BITS) as usize
+    }
+
+    fn name(self) -> u8 {
+        (self.0 & ((1 << Self::NAME_BITS) - 1)) as u8
+    }
 }
+
+const _: () = assert!(NAMES_MAX < 1 << Entry::NAME_BITS);
 
 /// All connections of one capture, in a bounded number.
 #[derive(Debug)]
@@ -46,7 +66,7 @@ fn hash_of(one: End, other: End) -> u64 {
 }
 
 fn hash_in(lives: &[Life], entry: Entry) -> u64 {
-    let ends = lives.get(entry.slot as usize).and_then(|life| life.ends(entry.name));
+    let ends = lives.get(entry.slot()).and_then(|life| life.ends(entry.name()));
     ends.map_or(0, |(client, server)| hash_of(client, server))
 }
 
@@ -57,7 +77,7 @@ impl Table {
             lives: Vec::new(),
             index: HashTable::new(),
             sightings: Sightings::new(),
-            most: most.max(1),
+            most: most.clamp(1, SLOTS_MAX),
             hand: 0,
             evicted: 0,
             span: None,
@@ -101,13 +121,13 @@ impl Table {
         match self.sightings.look(segment) {
             Look::Again { first, passed } => {
                 if let Some((at, life)) = self.life_at(known) {
-                    let side = sender(life, segment, at.name);
+                    let side = sender(life, segment, at.name());
                     life.files |= bit(file);
-                    life.seen_again(segment, side, at.name);
+                    life.seen_again(segment, side, at.name());
                     if passed {
-                        life.both_sided(first, side, at.name);
+                        life.both_sided(first, side, at.name());
                     }
-                    let came_in = life.enters(side) == at.name;
+                    let came_in = life.enters(side) == at.name();
                     life.untranslated(side, i32::from(passed && came_in));
                     return None;
                 }
@@ -121,15 +141,15 @@ impl Table {
         }
         self.sightings.remember(segment);
         if let Some((at, life)) = self.life_at(known) {
-            let side = sender(life, segment, at.name);
+            let side = sender(life, segment, at.name());
             if life.is_piece(segment, side) {
                 life.files |= bit(file);
-                life.seen_again(segment, side, at.name);
+                life.seen_again(segment, side, at.name());
                 return None;
             }
             if !life.is_another(segment, side) {
                 life.files |= bit(file);
-                life.push(segment, side, at.name);
+                life.push(segment, side, at.name());
                 return None;
             }
         }
@@ -138,13 +158,13 @@ impl Table {
 
     fn life_at(&mut self, known: Option<Entry>) -> Option<(Entry, &mut Life)> {
         let at = known?;
-        Some((at, self.lives.get_mut(at.slot as usize)?))
+        Some((at, self.lives.get_mut(at.slot())?))
     }
 
     fn find(&self, hash: u64, src: End, dst: End) -> Option<Entry> {
         let fits = |entry: &Entry| {
-            let life = self.lives.get(entry.slot as usize);
-            life.and_then(|life| life.ends(entry.name))
+            let life = self.lives.get(entry.slot());
+            life.and_then(|life| life.ends(entry.name()))
                 .is_some_and(|ends| ends == (src, dst) || ends == (dst, src))
         };
         self.index.find(hash, fits).copied()
@@ -163,9 +183,9 @@ impl Table {
             return false;
         };
         // A connection that began under these ends stays one of its own, unless it is over.
-        let begun = known.filter(|at| at.name == 0 && at.slot != origin.slot);
+        let begun = known.filter(|at| at.name() == 0 && at.slot() != origin.slot());
         if let Some((at, life)) = self.life_at(begun) {
-            let side = sender(life, segment, at.name);
+            let side = sender(life, segment, at.name());
             if !life.is_another(segment, side) {
                 return false;
             }
@@ -173,14 +193,14 @@ impl Table {
         let Some((_, life)) = self.life_at(Some(origin)) else {
             return false;
         };
-        let side = life.side_of(first.src, origin.name);
-        let name = match known.filter(|at| at.slot == origin.slot) {
+        let side = life.side_of(first.src, origin.name());
+        let name = match known.filter(|at| at.slot() == origin.slot()) {
             // The same two ends in the other direction are no translation.
-            Some(at) if sender(life, segment, at.name) != side => return false,
-            Some(at) => at.name,
-            None => match life.learn(segment, side, origin.name) {
+            Some(at) if sender(life, segment, at.name()) != side => return false,
+            Some(at) => at.name(),
+            None => match life.learn(segment, side, origin.name()) {
                 Some(name) => {
-                    self.index_anew(segment, Entry { slot: origin.slot, name });
+                    self.index_anew(segment, Entry::new(origin.slot(), name));
                     name
                 }
                 None => return false,
@@ -190,7 +210,7 @@ impl Table {
             life.files |= bit(file);
             life.seen_again(segment, side, name);
             if life.enters(side) == name {
-                life.both_sided(first.packet, side, origin.name);
+                life.both_sided(first.packet, side, origin.name());
             }
             life.untranslated(side, -i32::from(passed));
         }
@@ -235,7 +255,7 @@ impl Table {
             None => self.lives.push(life),
         }
         let lives = &self.lives;
-        let entry = Entry { slot: slot as u32, name: 0 };
+        let entry = Entry::new(slot, 0);
         self.index.insert_unique(hash, entry, |entry| hash_in(lives, *entry));
         gone.map(|(_, finished)| finished)
     }
@@ -253,7 +273,7 @@ impl Table {
         self.hand = (self.hand + COMPARED) % count;
         let names = self.lives.get(slot)?.elsewhere.as_ref().map_or(0, |e| e.names.len());
         for name in 0..=names as u8 {
-            let entry = Entry { slot: slot as u32, name };
+            let entry = Entry::new(slot, name);
             self.forget(hash_in(&self.lives, entry), entry);
         }
         let life = self.lives.get(slot)?;
@@ -267,7 +287,7 @@ impl Table {
         let (src, dst) = (End::from(error.src), End::from(error.dst));
         let known = self.find(hash_of(src, dst), src, dst);
         if let Some((at, life)) = self.life_at(known) {
-            let about = life.side_of(src, at.name);
+            let about = life.side_of(src, at.name());
             let mark = Mark { packet: error.packet, at: error.at };
             let (from, kind, seq) = (error.from, error.kind, error.seq);
             let note = IcmpNote { mark, from, kind, about, seq };

@@ -76,7 +76,7 @@ impl Teller<'_> {
             last_ns: last.at,
             packets: halves.map(|half| u64::from(half.packets)),
             payload_bytes: halves.map(|half| half.payload),
-            seen_again: elsewhere.map_or_else(BySide::default, |e| e.again),
+            seen_again: few(|e| e.again),
             seen_again_bytes: elsewhere.map_or_else(BySide::default, |e| e.again_bytes),
             also_known_as: self.also_known_as((client, server)),
             untranslated: few(|e| e.untranslated),
@@ -117,7 +117,8 @@ impl Teller<'_> {
         };
         let named = |name: &Name| name.seen.map(|count| u64::from(*count));
         let under_first = |side: Side| {
-            let all = u64::from(self.life.halves.of(side).packets) + elsewhere.again.of(side);
+            let all =
+                u64::from(self.life.halves.of(side).packets) + u64::from(*elsewhere.again.of(side));
             let others = elsewhere.names.iter().map(|name| *named(name).of(side)).sum();
             all.saturating_sub(others)
         };
