@@ -110,3 +110,11 @@ fn the_automaton_holds_every_text() {
     book().sieve.hits(b"connection reset by peer", 10, &mut hits);
     assert!(!hits.is_empty());
 }
+
+#[test]
+fn words_that_most_lines_hold_let_no_line_through() {
+    // A phrase whose longest piece is one of them would have nearly every line read in full.
+    for word in ["a", "by", "for", "from", "has", "http", "in", "is", "of", "on", "the", "was"] {
+        assert!(!Looker::new().may_speak(format!("order 17 {word} 18").as_bytes()), "{word}");
+    }
+}
