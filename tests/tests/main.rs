@@ -12,6 +12,7 @@ mod gather;
 mod hostile_logs;
 mod inquest;
 mod kernel_conntrack;
+mod lab_pages;
 mod logs;
 mod progress;
 mod purity;
