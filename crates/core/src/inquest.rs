@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod facts;
 pub mod finding;
 pub mod letter;
+pub mod names;
 pub mod numbers;
 pub mod observe;
 pub mod subject;

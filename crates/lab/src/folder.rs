@@ -76,14 +76,14 @@ impl Folder {
     }
 
     /// A path in the folder, for a file that grows, and its row in the manifest.
-    pub(crate) fn file(&mut self, place: Place, name: &str, made: &str) -> PathBuf {
-        self.row(place, name, None, Some(made));
+    pub(crate) fn file(&mut self, place: Place, name: &str) -> PathBuf {
+        self.row(place, name, None);
         self.path.join(place.folder()).join(name)
     }
 
     /// Adds a dump as `name`, with the line that says where it is from.
     pub(crate) fn dump(&mut self, place: Place, name: &str, piece: &Piece) -> Result<(), Trouble> {
-        self.row(place, name, Some(piece), None);
+        self.row(place, name, Some(piece));
         let mut text = format!(
             "# hopclock host={} role={} at={} cmd={:?}\n",
             place.host(),
@@ -115,7 +115,7 @@ impl Folder {
         Ok(self.finally.clone())
     }
 
-    fn row(&mut self, place: Place, name: &str, piece: Option<&Piece>, made: Option<&str>) {
+    fn row(&mut self, place: Place, name: &str, piece: Option<&Piece>) {
         let mut row = format!(
             "\n[[file]]\npath = \"{}/{name}\"\nhost = \"{}\"\nrole = \"{}\"\n",
             place.folder(),
@@ -124,9 +124,6 @@ impl Folder {
         );
         if let Some(piece) = piece {
             row += &format!("taken_at = \"{}\"\ncommand = {:?}\n", utc(piece.at), piece.command);
-        }
-        if let Some(made) = made {
-            row += &format!("made = {made:?}\n");
         }
         self.manifest += &row;
     }

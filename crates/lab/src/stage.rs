@@ -78,7 +78,7 @@ impl<'a> Stage<'a> {
         client.default_route(plan.lan.hop())?;
         hop.forwards()?;
         let mut log = |place, name, style| {
-            let path = folder.file(place, name, "written by a program of the lab");
+            let path = folder.file(place, name);
             let journal =
                 Journal::begin(&path, style).doing(|| format!("beginning {}", path.display()))?;
             Ok::<_, Trouble>(Arc::new(Mutex::new(journal)))
@@ -141,7 +141,7 @@ impl<'a> Stage<'a> {
                     Ok(vec![Tap::open(ETH)?])
                 }
             })?;
-            let path = self.folder.file(place, capture_of(place), "recorded by the lab");
+            let path = self.folder.file(place, capture_of(place));
             let comment =
                 format!("recorded on {} by the lab, seed {}", place.host(), self.plan.seed);
             let recorder = File::create(&path)

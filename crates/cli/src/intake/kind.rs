@@ -80,6 +80,9 @@ pub fn recognise(head: &[u8], modified: Option<Moment>) -> Kind {
     if text.contains("hopclock.evidence/1") && text.contains("schema") {
         return Kind::Manifest;
     }
+    if is_empty_table(&text) {
+        return Kind::Conntrack;
+    }
     if let Some(name) = unused(&text) {
         return Kind::Unused(name);
     }
@@ -113,6 +116,14 @@ fn looks_binary(head: &[u8]) -> bool {
 fn is_truth(text: &str) -> bool {
     text.trim_start().starts_with('{')
         && ["\"cause\"", "\"family\"", "\"accept\"", "\"outcome\""].iter().all(|k| text.contains(k))
+}
+
+/// A table nothing is in: a stamped dump of `conntrack -L` that holds comments only. That an entry
+/// is not there any more is worth knowing.
+fn is_empty_table(text: &str) -> bool {
+    let told = hopclock_core::dump::header::Header::find(text);
+    let asked = told.and_then(|h| h.command).is_some_and(|c| c.starts_with("conntrack -L"));
+    asked && text.lines().all(|line| line.trim().is_empty() || line.starts_with('#'))
 }
 
 fn unused(text: &str) -> Option<&'static str> {

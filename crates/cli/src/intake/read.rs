@@ -125,7 +125,7 @@ fn nothing(kind: Kind, outcome: &Outcome) -> Option<&'static str> {
         Kind::NotEvidence => Some("it says itself that it is no evidence"),
         Kind::Manifest => None,
         Kind::Capture | Kind::Log | Kind::Conntrack | Kind::Sysctl | Kind::Notes => {
-            (outcome.input.records == 0).then_some("nothing could be read from it")
+            outcome.content.is_none().then_some("nothing could be read from it")
         }
     }
 }
@@ -265,5 +265,7 @@ fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
             Content::Notes(told)
         }
     };
-    Outcome { content: (input.records > 0).then_some(content), input }
+    // A table that nothing is in is an answer; any other empty reading is none.
+    let told = input.records > 0 || (kind == Kind::Conntrack && input.skipped == 0);
+    Outcome { content: told.then_some(content), input }
 }

@@ -288,7 +288,7 @@ impl Teller<'_> {
             last_before_end: newest(&last),
             last_payload_before_end: newest(&payload),
             longest_silence: set(life.longest.1).map(|mark| (life.longest.0, mark)),
-            traffic_before_end: traffic(&payload, end.unwrap_or(life.last())),
+            traffic_before_end: traffic(&payload, life.first, end.unwrap_or(life.last())),
             reset,
             more_resets: self.rare.map_or_else(BySide::default, |rare| rare.more_resets),
             data_after_reset: self.rare.map_or_else(BySide::default, |rare| rare.data_after_reset),
@@ -346,8 +346,10 @@ impl Teller<'_> {
     }
 }
 
-fn traffic(payload: &BySide<Mark>, end: Mark) -> Traffic {
-    let lately = |mark: Mark| set(mark).is_some_and(|mark| end.at.since(mark.at) <= LATELY);
+/// Who sent payload in the last quarter of its life, or the last minutes of a long one.
+fn traffic(payload: &BySide<Mark>, first: Mark, end: Mark) -> Traffic {
+    let lately = LATELY.min(Gap::from_ns(end.at.since(first.at).ns() / 4));
+    let lately = |mark: Mark| set(mark).is_some_and(|mark| end.at.since(mark.at) <= lately);
     match (lately(payload.client), lately(payload.server)) {
         (true, true) => Traffic::TwoWay,
         (true, false) => Traffic::OneWay { from: Side::Client },

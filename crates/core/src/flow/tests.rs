@@ -223,8 +223,21 @@ fn a_fin_is_signed_by_whose_address_it_carries_after_what_silence() {
     assert_eq!((ending.how, ending.signed_by), (How::Fin, Some(Side::Server)));
     assert_eq!(ending.idle_before_ns, Some(Gap::from_secs(60)));
     assert_eq!(flow.record.first_fin.map(|fin| fin.packet), Some(6));
-    let traffic = flow.last_words.traffic_before_end;
-    assert_eq!(traffic, Traffic::OneWay { from: Side::Client });
+    // The client's word is as old as the connection.
+    assert_eq!(flow.last_words.traffic_before_end, Traffic::None);
+}
+
+#[test]
+fn who_spoke_lately_is_told_by_the_last_quarter_of_a_life() {
+    let one_way = opened()
+        .data(Side::Client)
+        .wait(30 * SECOND)
+        .data(Side::Server)
+        .wait(2 * SECOND)
+        .say(Side::Server, Flags::FIN | Flags::ACK, 0)
+        .one();
+    let traffic = one_way.last_words.traffic_before_end;
+    assert_eq!(traffic, Traffic::OneWay { from: Side::Server });
 }
 
 #[test]

@@ -4,10 +4,12 @@
 //! alone.
 
 use super::facts::{Facts, Source};
+use super::names::{Names, Pair};
 use super::numbers::{Quantities, Range};
 use crate::flow::{Finished, How, KnownBy};
 use crate::log::{Act, Event, Life, LogReading, LogSeries};
 use crate::rhythm::{self, Series, Span};
+use crate::terms::Role;
 use crate::time::{Gap, Moment};
 use std::collections::BTreeMap;
 
@@ -103,6 +105,18 @@ impl FlowPart<'_> {
         Some(broken.map_or(own, |gap| gap.max(own)))
     }
 
+    /// Whether it was there at the same time as that one.
+    fn meets(&self, other: &Finished) -> bool {
+        let (own, slack) = (&self.flow.record, Gap::from_secs(5));
+        own.first_ns <= other.record.last_ns.plus(slack)
+            && other.record.first_ns <= own.last_ns.plus(slack)
+    }
+
+    /// Client and server, as this capture has them.
+    fn own_pair(&self) -> Pair {
+        (self.flow.record.client, self.flow.record.server)
+    }
+
     /// Whether this end asks for an explanation.
     pub fn ended(&self) -> bool {
         matches!(self.flow.record.ending.how, How::Rst | How::Fin | How::Silence)
@@ -118,8 +132,12 @@ pub struct Subject<'a> {
     pub count: usize,
     /// The log's part.
     pub log: Option<LogPart<'a>>,
-    /// The captures' part.
+    /// The captures' part: each connection where its end shows best.
     pub flows: Vec<FlowPart<'a>>,
+    /// The same connections as other captures saw them.
+    pub elsewhere: Vec<FlowPart<'a>>,
+    /// Other logs that tell of the same ends.
+    pub others: Vec<LogPart<'a>>,
     /// When they ended, read.
     pub rhythm: Option<rhythm::Reading>,
     /// Lengths of time measured.
@@ -165,7 +183,9 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
         }
     }
     logs.retain(|l| l.ended().next().is_some());
-    logs.sort_by_key(|l| std::cmp::Reverse(l.ended().count()));
+    // Of as many ends, those of the client: it is the one that misses them.
+    let side = |l: &LogPart<'_>| u8::from(l.source.role != Some(Role::Client));
+    logs.sort_by_key(|l| (std::cmp::Reverse(l.ended().count()), side(l)));
     let clusters = clusters(facts);
     if logs.is_empty() && clusters.is_empty() {
         let whole = facts.logs().map(|(source, reading)| LogPart { source, reading, series: None });
@@ -176,71 +196,150 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
         return clusters
             .into_iter()
             .take(SUBJECTS_MAX)
-            .map(|(what, flows)| subject(what, None, flows))
+            .map(|all| {
+                let what = all.first().map_or_else(String::new, |c| c.what.clone());
+                subject(what, None, &all)
+            })
             .collect();
     }
     let alone = logs.len() == 1;
-    logs.into_iter()
-        .map(|log| {
-            let flows = belonging(&log, &clusters, alone);
-            let what = match (log.series, flows.first()) {
-                (_, Some(f)) => {
-                    format!("{} -> {}", f.flow.record.client.ip(), f.flow.record.server)
-                }
-                (Some(series), None) => series.what.clone(),
-                (None, None) => log.source.file.clone(),
-            };
-            subject(what, Some(log), flows)
-        })
-        .collect()
+    let mut all: Vec<Subject<'_>> = Vec::new();
+    for log in logs {
+        let belonging = belonging(&log, &clusters, alone);
+        let same = all.iter_mut().find(|earlier| {
+            !belonging.is_empty() && belonging.iter().any(|c| c.has(&earlier.flows))
+        });
+        // One connection that two programs log is one finding.
+        if let Some(earlier) = same {
+            earlier.others.push(log);
+            continue;
+        }
+        let what = match (log.series, belonging.first()) {
+            (_, Some(connection)) => connection.what.clone(),
+            (Some(series), None) => series.what.clone(),
+            (None, None) => log.source.file.clone(),
+        };
+        all.push(subject(what, Some(log), &belonging));
+    }
+    all
 }
 
-/// Flows by client address and server end, those with the most ends that nobody closed in order
-/// first.
-fn clusters(facts: &Facts) -> Vec<(String, Vec<FlowPart<'_>>)> {
-    let mut by_ends: BTreeMap<String, Vec<FlowPart<'_>>> = BTreeMap::new();
+/// One connection and every capture's view of it, the one whose end shows best first.
+#[derive(Clone, Debug)]
+struct Connection<'a> {
+    what: String,
+    views: Vec<FlowPart<'a>>,
+}
+
+impl<'a> Connection<'a> {
+    /// The view whose end shows best.
+    fn best(&self) -> Option<&FlowPart<'a>> {
+        self.views.first()
+    }
+
+    fn has(&self, flows: &[FlowPart<'a>]) -> bool {
+        self.views.iter().any(|v| flows.iter().any(|f| std::ptr::eq(f.flow, v.flow)))
+    }
+
+    fn is(&self, how: &[How]) -> bool {
+        self.best().is_some_and(|f| how.contains(&f.flow.record.ending.how))
+    }
+
+    fn ended(&self) -> bool {
+        self.best().is_some_and(FlowPart::ended)
+    }
+}
+
+/// How well a view shows the end: a reset more than a FIN, both more than silence; then the client,
+/// whose end is the one that is missed.
+fn shows(flow: &FlowPart<'_>) -> (u8, u8) {
+    let how = match flow.flow.record.ending.how {
+        How::Rst => 0,
+        How::Fin => 1,
+        How::Silence => 2,
+        How::Refused | How::Unanswered => 3,
+        How::Open => 4,
+    };
+    let place = match flow.source.role {
+        Some(Role::Client) => 0,
+        None => 1,
+        Some(Role::Hop) => 2,
+        Some(Role::Server) => 3,
+    };
+    (how, place)
+}
+
+/// Every connection of every capture, each once: views of different captures are one connection
+/// when their ends, translated back, and their times meet.
+fn connections(facts: &Facts) -> Vec<Connection<'_>> {
+    let names = Names::of(facts);
+    let mut by_pair: BTreeMap<Pair, Vec<Connection<'_>>> = BTreeMap::new();
     for (source, capture) in facts.captures() {
         for (index, flow) in capture.flows.iter().enumerate() {
-            let key = format!("{} -> {}", flow.record.client.ip(), flow.record.server);
-            by_ends.entry(key).or_default().push(FlowPart { source, flow, number: index + 1 });
+            let view = FlowPart { source, flow, number: index + 1 };
+            let pair = names.inside(view.own_pair());
+            let known = by_pair.entry(pair).or_default();
+            let again =
+                |v: &FlowPart<'_>| v.source.file == source.file && v.own_pair() == view.own_pair();
+            let meets = |c: &&mut Connection<'_>| {
+                c.views.iter().any(|v| v.meets(flow)) && !c.views.iter().any(again)
+            };
+            let Some(connection) = known.iter_mut().find(meets) else {
+                let what = format!("{} -> {}", pair.0.ip(), pair.1);
+                known.push(Connection { what, views: vec![view] });
+                continue;
+            };
+            // Both sides of a box in one capture: the inner one is the connection as it arrives.
+            match connection.views.iter_mut().find(|v| v.source.file == source.file) {
+                Some(outer) if view.own_pair() == pair => *outer = view,
+                Some(_) => {}
+                None => connection.views.push(view),
+            }
         }
     }
-    let mut clusters: Vec<_> = by_ends.into_iter().collect();
-    let odd = |flows: &[FlowPart<'_>]| {
-        flows.iter().filter(|f| matches!(f.flow.record.ending.how, How::Rst | How::Silence)).count()
-    };
-    let unopened = |flows: &[FlowPart<'_>]| {
-        flows
-            .iter()
-            .filter(|f| matches!(f.flow.record.ending.how, How::Refused | How::Unanswered))
-            .count()
-    };
-    let ended = |flows: &[FlowPart<'_>]| flows.iter().filter(|f| f.ended()).count();
-    clusters.retain(|(_, flows)| ended(flows) + unopened(flows) > 0);
-    clusters
-        .sort_by_key(|(_, flows)| std::cmp::Reverse((odd(flows), ended(flows), unopened(flows))));
+    let mut all: Vec<Connection<'_>> = by_pair.into_values().flatten().collect();
+    for connection in &mut all {
+        connection.views.sort_by_key(shows);
+    }
+    all
+}
+
+/// Connections by client address and server end, those with the most ends that nobody closed in
+/// order first.
+fn clusters(facts: &Facts) -> Vec<Vec<Connection<'_>>> {
+    let mut by_ends: BTreeMap<String, Vec<Connection<'_>>> = BTreeMap::new();
+    for connection in connections(facts) {
+        by_ends.entry(connection.what.clone()).or_default().push(connection);
+    }
+    let mut clusters: Vec<_> = by_ends.into_values().collect();
+    let count = |all: &[Connection<'_>], how: &[How]| all.iter().filter(|c| c.is(how)).count();
+    let odd = |all: &[Connection<'_>]| count(all, &[How::Rst, How::Silence]);
+    let unopened = |all: &[Connection<'_>]| count(all, &[How::Refused, How::Unanswered]);
+    let ended = |all: &[Connection<'_>]| all.iter().filter(|c| c.ended()).count();
+    clusters.retain(|all| ended(all) + unopened(all) > 0);
+    clusters.sort_by_key(|all| std::cmp::Reverse((odd(all), ended(all), unopened(all))));
     clusters
 }
 
 /// The cluster whose ends coincide with the log's, or the only candidate.
 fn belonging<'a>(
     log: &LogPart<'a>,
-    clusters: &[(String, Vec<FlowPart<'a>>)],
+    clusters: &[Vec<Connection<'a>>],
     alone: bool,
-) -> Vec<FlowPart<'a>> {
+) -> Vec<Connection<'a>> {
     let ends: Vec<Moment> = log.ended().map(|(_, e)| e.at).collect();
-    let near = |f: &FlowPart<'a>| {
-        let Some(mark) = f.flow.last_words.end else { return false };
+    let near = |c: &Connection<'a>| {
         // Two clocks and a program that tells late: a few seconds.
-        ends.iter().any(|e| e.since(mark.at).abs() <= Gap::from_secs(5))
+        let close = |at: Moment| ends.iter().any(|e| e.since(at).abs() <= Gap::from_secs(5));
+        c.views.iter().filter_map(|f| f.flow.last_words.end).any(|mark| close(mark.at))
     };
     let best = clusters
         .iter()
-        .max_by_key(|(_, flows)| flows.iter().filter(|f| near(f)).count())
-        .filter(|(_, flows)| flows.iter().any(&near));
-    if let Some((_, flows)) = best {
+        .max_by_key(|all| all.iter().filter(|c| near(c)).count())
+        .filter(|all| all.iter().any(&near));
+    if let Some(all) = best {
         // The ends the log tells of, and not the ordinary ones beside them.
-        return flows.iter().filter(|f| near(f)).copied().collect();
+        return all.iter().filter(|c| near(c)).cloned().collect();
     }
     let span = log.reading.span;
     let meets = |f: &FlowPart<'a>| {
@@ -250,13 +349,19 @@ fn belonging<'a>(
         })
     };
     // The only candidate counts when it is of the same hours at least.
-    match clusters.first().filter(|(_, flows)| alone && flows.iter().any(meets)) {
-        Some((_, flows)) => flows.clone(),
-        None => Vec::new(),
-    }
+    let candidate =
+        clusters.first().filter(|all| alone && all.iter().filter_map(Connection::best).any(meets));
+    candidate.cloned().unwrap_or_default()
 }
 
-fn subject<'a>(what: String, log: Option<LogPart<'a>>, flows: Vec<FlowPart<'a>>) -> Subject<'a> {
+fn subject<'a>(
+    what: String,
+    log: Option<LogPart<'a>>,
+    connections: &[Connection<'a>],
+) -> Subject<'a> {
+    let flows: Vec<FlowPart<'a>> =
+        connections.iter().filter_map(Connection::best).copied().collect();
+    let elsewhere = connections.iter().flat_map(|c| c.views.iter().skip(1)).copied().collect();
     let series = match &log {
         Some(log) => Some(log_series(log)),
         None => flow_series(&flows),
@@ -265,7 +370,7 @@ fn subject<'a>(what: String, log: Option<LogPart<'a>>, flows: Vec<FlowPart<'a>>)
     let count = log
         .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());
     let measured = measure(log.as_ref(), &flows, series.as_ref(), rhythm.as_ref());
-    Subject { what, count, log, flows, rhythm, measured }
+    Subject { what, count, log, flows, elsewhere, others: Vec::new(), rhythm, measured }
 }
 
 fn log_series(log: &LogPart<'_>) -> Series {

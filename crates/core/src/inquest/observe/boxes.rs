@@ -2,7 +2,7 @@
 
 use super::super::clocks_seen::{Reading, SeenClock, whose};
 use super::super::evidence::{Cite, Evidence, Weighs};
-use super::super::facts::{Facts, Source};
+use super::super::facts::{Content, Facts, Source};
 use super::super::numbers::is_round;
 use super::super::subject::Subject;
 use crate::dump::conntrack::Entry;
@@ -57,7 +57,35 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]
             found.extend(own.iter().take(ENTRIES_MAX).filter_map(|(s, e)| remaining(s, e, &known)));
         }
     }
+    found.extend(vanished(subject, facts, &own));
     found
+}
+
+/// A dated dump without an entry that an earlier one of the box had, while its connection had not
+/// ended yet: the table lost it first. Only looks of a whole table count, which nobody can tell of
+/// a dump; that the earlier one had the entry is as near as it gets.
+fn vanished(subject: &Subject<'_>, facts: &Facts, own: &[(&Source, &Entry)]) -> Option<Evidence> {
+    let views = || subject.flows.iter().chain(&subject.elsewhere);
+    let ends = views().map(|f| f.flow.last_words.end.map_or(f.flow.record.last_ns, |m| m.at));
+    let end = ends.max()?;
+    let had = own.iter().filter(|(s, _)| s.taken_at.is_some());
+    let (with, entry) = had.max_by_key(|(s, _)| s.taken_at)?;
+    let without = facts.sources.iter().find(|s| {
+        let Content::Conntrack(entries) = &*s.content else { return false };
+        s.host.is_some()
+            && s.host == with.host
+            && s.taken_at > with.taken_at
+            && s.taken_at.is_some_and(|at| at < end)
+            && !entries.iter().any(|e| e.original == entry.original)
+    })?;
+    let before = end.since(without.taken_at?).secs_f64();
+    let says = format!(
+        "{}: the entry was in the table and {before:.1} s before the connection's last packet it was not",
+        whose(with)
+    );
+    // A dump that holds nothing has no line to point at but its own first.
+    let cites = vec![Cite::lines(&with.file, [entry.line]), Cite::lines(&without.file, [1])];
+    Some(Evidence::table("box-entry", "absent", says, cites).on(with.host.as_ref()))
 }
 
 /// Whether an entry is the connection's: by the addresses before translation or after it.

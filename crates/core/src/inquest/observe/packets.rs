@@ -202,9 +202,9 @@ fn direction(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
         Traffic::None => None,
     })?;
     let says = match value {
-        "server-to-client" => "in the minutes before the end payload went from the server only",
-        "client-to-server" => "in the minutes before the end payload went from the client only",
-        _ => "in the minutes before the end payload went both ways",
+        "server-to-client" => "lately before the end payload went from the server only",
+        "client-to-server" => "lately before the end payload went from the client only",
+        _ => "lately before the end payload went both ways",
     };
     let first = flows.first()?;
     let last = first.flow.last_words.last_payload;

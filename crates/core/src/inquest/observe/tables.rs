@@ -22,8 +22,11 @@ use std::net::SocketAddr;
 const FLOWS_MAX: usize = 40;
 /// Dumps compared with the replay, and kinds of oddity told, of one connection.
 const TOLD_MAX: usize = 4;
-/// Whole seconds are printed, dumps take a moment, and stamps are often whole seconds too.
-const TOLERANCE_S: i64 = 2;
+/// By how much a dump may differ from the replay: whole seconds are printed and dumps take a
+/// moment; a stamp in whole seconds adds one more.
+fn tolerance_s(at: Moment) -> i64 {
+    1 + i64::from(at.ns() % 1_000_000_000 == 0)
+}
 /// The setting without which a dump of sysctls says nothing of the table's timers.
 const NEEDED: &str = "nf_conntrack_tcp_timeout_established";
 
@@ -85,7 +88,8 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Told {
 fn benches<'a>(subject: &'a Subject<'_>, facts: &'a Facts) -> Vec<Bench<'a>> {
     let mut all = Vec::new();
     for (capture, reading) in facts.captures() {
-        let own = subject.flows.iter().filter(|f| f.source.file == capture.file);
+        let seen = subject.flows.iter().chain(&subject.elsewhere);
+        let own = seen.filter(|f| f.source.file == capture.file);
         let flows: Vec<&FlowPart<'_>> = own.take(FLOWS_MAX).collect();
         if flows.is_empty() {
             continue;
@@ -442,7 +446,7 @@ impl Agreement {
 
 fn agrees(look: &Look, printed: i64, state: Option<&str>) -> bool {
     look.entry.is_some_and(|(left, own)| {
-        (i64::from(left) - printed).abs() <= TOLERANCE_S
+        (i64::from(left) - printed).abs() <= tolerance_s(look.at)
             && (state.is_none() || state == own.map(|s| s.name()))
     })
 }

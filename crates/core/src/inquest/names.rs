@@ -1,0 +1,91 @@
+//! Names of one connection: what a translating box made of its ends, told by captures that show
+//! both sides and by dumps of a table.
+//!
+//! Two captures of one path show a connection under two pairs of ends; by these names they are one.
+
+use super::facts::{Content, Facts};
+use crate::dump::conntrack::Tuple;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Client and server of a connection.
+pub type Pair = (SocketAddr, SocketAddr);
+
+/// Translating boxes one behind the other that are followed.
+const BOXES_MAX: usize = 4;
+
+/// The names of every connection that is known to have several.
+#[derive(Clone, Debug, Default)]
+pub struct Names(BTreeMap<Pair, Pair>);
+
+impl Names {
+    /// What the evidence tells of translations.
+    pub fn of(facts: &Facts) -> Self {
+        let mut names = Self::default();
+        for (_, capture) in facts.captures() {
+            for flow in &capture.flows {
+                let own = (flow.record.client, flow.record.server);
+                for other in &flow.record.also_known_as {
+                    names.add((other.client, other.server), own);
+                }
+            }
+        }
+        for source in &facts.sources {
+            let Content::Conntrack(entries) = &*source.content else { continue };
+            for entry in entries.iter().filter(|e| e.protocol == "tcp") {
+                let Some(reply) = entry.reply else { continue };
+                let turned = Tuple {
+                    src: reply.dst,
+                    dst: reply.src,
+                    sport: reply.dport,
+                    dport: reply.sport,
+                };
+                names.add(pair(&turned), pair(&entry.original));
+            }
+        }
+        names
+    }
+
+    fn add(&mut self, outside: Pair, inside: Pair) {
+        if outside != inside {
+            self.0.entry(outside).or_insert(inside);
+        }
+    }
+
+    /// The ends as the client has them.
+    pub fn inside(&self, mut pair: Pair) -> Pair {
+        for _ in 0..BOXES_MAX {
+            match self.0.get(&pair) {
+                Some(inside) => pair = *inside,
+                None => break,
+            }
+        }
+        pair
+    }
+}
+
+fn pair(tuple: &Tuple) -> Pair {
+    (SocketAddr::new(tuple.src, tuple.sport), SocketAddr::new(tuple.dst, tuple.dport))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn two_boxes_are_followed_and_a_circle_ends() {
+        let server = at("198.51.100.9:443");
+        let [a, b, c] = ["192.0.2.1:5000", "192.0.2.2:5000", "203.0.113.3:6000"].map(at);
+        let mut names = Names::default();
+        names.add((c, server), (b, server));
+        names.add((b, server), (a, server));
+        assert_eq!(names.inside((c, server)), (a, server));
+        assert_eq!(names.inside((a, server)), (a, server));
+        names.add((a, server), (c, server));
+        names.inside((a, server));
+    }
+}
