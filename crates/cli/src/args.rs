@@ -257,11 +257,14 @@ pub struct Clocks {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hopclock lab list
-  sudo hopclock lab run nat-expiry && hopclock diagnose hopclock-lab/nat-expiry-*
+  sudo hopclock lab run nat-expiry
+  hopclock diagnose hopclock-lab/nat-expiry-*
   sudo hopclock lab run all --seed 7
 
-The lab makes network namespaces of its own and never touches the network of this host. Each run leaves an
-evidence folder with what was recorded and, in truth.json, what really happened.")]
+A scenario is one mechanism on a path client, box, server: what is done to it, and what must be \
+seen then. The three are network namespaces of the lab; the network of this host is never touched, \
+and nothing stays but a folder of evidence with, in truth.json, what really happened. What each \
+looks like from each side: docs/mechanisms.md.")]
 pub struct Lab {
     /// What to do in the lab.
     #[command(subcommand)]
@@ -292,11 +295,23 @@ const LAB_FOLDER: &str = "hopclock-lab";
 
 /// `hopclock lab run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sudo hopclock lab run nat-expiry --verbose
+  sudo hopclock lab run freeze-window-ignored freeze-be-liberal-cures --seed 7
+  sudo hopclock lab run all --format markdown > this-kernel.md
+
+Each run leaves FOLDER/NAME-SEED with captures, dumps of the box and logs of both ends; hopclock \
+diagnose reads it. A scenario takes seconds, all of them a minute or two. Ctrl-C takes down what \
+runs; after a kill -9: hopclock lab clean.
+
+Exit codes: 0 all came out as foretold, 1 some did not, 2 no such scenario, 5 not root, or \
+something is missing, which is named.")]
 pub struct LabRun {
     /// Names as `lab list` prints them, or `all`
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
-    /// What addresses, timers and the like are drawn from; drawn itself and printed unless given
+    /// Number that addresses, timers and log styles are drawn from; a new one unless given, and
+    /// printed, so that a run can be played again
     #[arg(long)]
     pub seed: Option<u64>,
     /// Where the folders go

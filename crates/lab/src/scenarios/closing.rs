@@ -53,14 +53,14 @@ pub(super) const HALF_CLOSE: Scenario = Scenario {
 /// Nothing is acknowledged.
 pub(super) const UNACKNOWLEDGED: Scenario = Scenario {
     name: "unacknowledged",
-    says: "data that is not acknowledged shortens an established entry's timer (300 s by default): an outage outlives it",
+    says: "data that is not acknowledged shortens an established entry's timer (300 s by default): a back-off longer than that finds no entry",
     play: unacknowledged,
 };
 
 /// The receiver does not read.
 pub(super) const ZERO_WINDOW: Scenario = Scenario {
     name: "zero-window",
-    says: "a closed window shortens an established entry's timer (300 s by default): the sender is reset by the box",
+    says: "a closed window shortens an established entry's timer (300 s by default): a sender whose probes come less often is reset by the box",
     play: zero_window,
 };
 
