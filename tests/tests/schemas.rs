@@ -20,6 +20,7 @@ fn contract() -> Vec<(&'static str, Value)> {
         ("evidence", serde_json::to_value(toml).unwrap()),
         ("flow", json(include_str!("../contract/flow.json"))),
         ("flows", json(include_str!("../contract/flows.json"))),
+        ("lab", json(include_str!("../contract/lab.json"))),
         ("replay", json(include_str!("../contract/replay.json"))),
         ("replay", json(include_str!("../contract/replay.event.json"))),
         ("report", json(include_str!("../contract/report.json"))),
