@@ -57,6 +57,18 @@ pub fn seen(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Evidence)> 
     found
 }
 
+/// Conntrack's timers of what is not TCP; a TCP connection's entry never runs for one of them
+/// (net/netfilter/nf_conntrack_proto_*.c, each its own).
+const OTHER_PROTOCOLS: [&str; 7] = [
+    "nf_conntrack_generic_timeout",
+    "nf_conntrack_gre_timeout",
+    "nf_conntrack_icmp_timeout",
+    "nf_conntrack_icmpv6_timeout",
+    "nf_conntrack_sctp_timeout",
+    "nf_conntrack_dccp_timeout",
+    "nf_conntrack_udp_timeout",
+];
+
 fn from_setting(
     source: &Source,
     setting: &Setting,
@@ -64,6 +76,9 @@ fn from_setting(
 ) -> Option<(SeenClock, Evidence)> {
     // Keepalive's three settings make one clock together; `tcp_retries2` is a count, not seconds.
     if setting.short().starts_with("tcp_keepalive") {
+        return None;
+    }
+    if OTHER_PROTOCOLS.iter().any(|p| setting.short().starts_with(p)) {
         return None;
     }
     let clock = catalogue.by_setting(&setting.key)?;

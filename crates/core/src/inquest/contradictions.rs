@@ -57,9 +57,11 @@ impl View<'_> {
         self.weighed_by(&Weighs::Context(tag))
     }
 
-    /// The established timeout somebody read, with its evidence.
+    /// The established timeout somebody read, with its evidence; the box's own before any other.
     fn established(&self) -> Option<(&SeenClock, &Evidence)> {
-        self.finding.gathered.clocks.iter().find_map(|c| {
+        let clocks = &self.finding.gathered.clocks;
+        let direct = clocks.iter().filter(|c| c.reading == Reading::Direct);
+        direct.chain(clocks).find_map(|c| {
             let own = c.clock.as_ref().is_some_and(|k| k.id == "linux-ct-tcp-established");
             let evidence = self.finding.gathered.evidence.get(c.evidence?)?;
             own.then_some((c, evidence))

@@ -6,6 +6,7 @@
 mod boxes;
 mod lines;
 mod packets;
+mod resets;
 mod tables;
 mod times;
 mod written;
@@ -37,6 +38,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     evidence.extend(times::rhythm(subject));
     evidence.extend(times::number(subject));
     evidence.extend(packets::observe(subject));
+    evidence.extend(resets::observe(subject));
     evidence.extend(lines::observe(subject, facts));
     let mut clocks = Vec::new();
     for (mut clock, told) in clocks_seen::seen(facts, &law.catalogue) {

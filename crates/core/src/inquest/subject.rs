@@ -78,6 +78,8 @@ pub struct FlowPart<'a> {
     pub flow: &'a Finished,
     /// Its place in the capture, from 1: `client.pcap#1`.
     pub number: usize,
+    /// Which connection it is a view of; views of one have the same number.
+    pub connection: usize,
 }
 
 impl FlowPart<'_> {
@@ -144,7 +146,7 @@ pub struct Subject<'a> {
     pub measured: Quantities,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     /// When its connections ended, in order: by the log, or else by the captures.
     pub fn end_moments(&self) -> Vec<Moment> {
         let log = self.log.iter().flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>());
@@ -155,6 +157,12 @@ impl Subject<'_> {
         }
         moments.sort_unstable();
         moments
+    }
+
+    /// Every view of the connection that `flow` is one of.
+    pub fn views(&self, flow: &FlowPart<'a>) -> Vec<&FlowPart<'a>> {
+        let same = |v: &&FlowPart<'a>| v.connection == flow.connection;
+        self.flows.iter().chain(&self.elsewhere).filter(same).collect()
     }
 
     /// The names of its parts, for finding the same subject in other evidence.
@@ -276,7 +284,7 @@ fn connections(facts: &Facts) -> Vec<Connection<'_>> {
     let mut by_pair: BTreeMap<Pair, Vec<Connection<'_>>> = BTreeMap::new();
     for (source, capture) in facts.captures() {
         for (index, flow) in capture.flows.iter().enumerate() {
-            let view = FlowPart { source, flow, number: index + 1 };
+            let view = FlowPart { source, flow, number: index + 1, connection: 0 };
             let pair = names.inside(view.own_pair());
             let known = by_pair.entry(pair).or_default();
             let again =
@@ -298,8 +306,11 @@ fn connections(facts: &Facts) -> Vec<Connection<'_>> {
         }
     }
     let mut all: Vec<Connection<'_>> = by_pair.into_values().flatten().collect();
-    for connection in &mut all {
+    for (number, connection) in all.iter_mut().enumerate() {
         connection.views.sort_by_key(shows);
+        for view in &mut connection.views {
+            view.connection = number;
+        }
     }
     all
 }
