@@ -314,6 +314,9 @@ pub struct LabRun {
     /// printed, so that a run can be played again
     #[arg(long)]
     pub seed: Option<u64>,
+    /// The timer a run is about, in seconds, instead of a drawn one of 3 to 5; some scenarios add 3
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(3..=600))]
+    pub timer: Option<u32>,
     /// Where the folders go
     #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
     pub out: PathBuf,

@@ -24,6 +24,8 @@ pub struct Runner<'a> {
     pub out: PathBuf,
     /// What everything is drawn from.
     pub seed: u64,
+    /// The timer of each run in whole seconds, instead of the drawn one.
+    pub timer_s: Option<u32>,
     /// How many at once.
     pub jobs: usize,
     /// Set from outside: stop, and leave nothing behind.
@@ -82,7 +84,8 @@ impl Runner<'_> {
     }
 
     fn one(&self, scenario: &Scenario) -> Outcome {
-        let plan = Plan::draw(self.seed, scenario.name);
+        let mut plan = Plan::draw(self.seed, scenario.name);
+        plan.timer_s = self.timer_s.unwrap_or(plan.timer_s);
         let drawn = format!("{}, timer {} s", if plan.v6 { "IPv6" } else { "IPv4" }, plan.timer_s);
         let began = clock::monotonic();
         // A thread of its own: a panic there ends the run, and its namespaces, and no other run.

@@ -84,8 +84,13 @@ fn run(typed: &LabRun) -> Result<Exit, Trouble> {
     let seed =
         typed.seed.unwrap_or_else(|| clock::now().ns().cast_unsigned() / 1_000_000 % 100_000);
     let stop = stop_on_signals()?;
-    let runner =
-        Runner { out: typed.out.clone(), seed, jobs: typed.jobs.clamp(1, 64), stop: &stop };
+    let runner = Runner {
+        out: typed.out.clone(),
+        seed,
+        timer_s: typed.timer,
+        jobs: typed.jobs.clamp(1, 64),
+        stop: &stop,
+    };
     let mut told = Told::begin(typed, seed, scenarios.len())?;
     let mut failed = None;
     runner.play(&scenarios, &mut |outcome| {
