@@ -379,3 +379,45 @@ fn copy_without(folder: &Path, edit: &Edit) -> PathBuf {
     }
     copy
 }
+
+// ── recorded ─────────────────────────────────────────────────
+
+/// What `diagnose` makes of a recorded example: cause and outcome, and every piece of evidence.
+fn recorded(name: &str) -> (Value, String, Vec<String>) {
+    let report = report(&repo().join("examples").join(name), &[]);
+    let first = &report["findings"][0];
+    let told = report["evidence"].as_array().unwrap();
+    let says = told.iter().map(|e| e["says"].as_str().unwrap().to_owned()).collect();
+    let outcome = first["outcome"].as_str().unwrap().to_owned();
+    (first["verdict"].clone(), outcome, says)
+}
+
+fn one_says(all: &[String], parts: &[&str]) -> bool {
+    all.iter().any(|says| parts.iter().all(|part| says.contains(part)))
+}
+
+#[test]
+fn nat_expiry_is_named_and_both_resets_have_their_sender() {
+    let (verdict, outcome, says) = recorded("nat-expiry");
+    assert_eq!((outcome.as_str(), &verdict["cause"]), ("named", &"idle-timeout-middlebox".into()));
+    assert_eq!(verdict["clock"]["seconds"], 6.0);
+    assert_eq!(verdict["ended_by"], "middlebox");
+    let by_box =
+        ["the server's machine received", "so a box between made it", "no such connection"];
+    assert!(one_says(&says, &by_box), "{says:#?}");
+    let by_server = ["the client's machine received", "sent by the server's own machine"];
+    assert!(one_says(&says, &by_server), "{says:#?}");
+}
+
+#[test]
+fn egress_12h_settled_is_named_by_what_remained_and_by_the_replay() {
+    let (verdict, outcome, says) = recorded("egress-12h-settled");
+    assert_eq!((outcome.as_str(), &verdict["cause"]), ("named", &"conntrack-frozen-timer".into()));
+    assert_eq!(verdict["clock"]["seconds"], 43.0);
+    assert!(one_says(&says, &["remained on the entry", "nothing refreshed it"]), "{says:#?}");
+    assert!(one_says(&says, &["passed and refreshed nothing"]), "{says:#?}");
+    for file in ["README.md", "evidence.toml"] {
+        let path = repo().join("examples/egress-12h-settled").join(file);
+        assert!(fs::read_to_string(path).unwrap().contains("caled 1 : 1000"), "{file}");
+    }
+}

@@ -16,7 +16,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 /// Entries of dumps that must have been compared, one of them in a folder made here. May only grow.
-const COMPARED_MIN: usize = 1;
+const COMPARED_MIN: usize = 4;
 
 /// What comparing a folder came to.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
-//! Which machine made the reset that an end received: told by captures at both ends, or on both sides
-//! of a box. An address on a packet is no proof of who sent it; that it never left its owner is.
+//! Which machine made the reset that an end received: told by captures at both ends, or on both
+//! sides of a box. An address on a packet is no proof of who sent it; that it never left its owner
+//! is.
 
 use super::super::evidence::{Cite, Evidence};
 use super::super::subject::{FlowPart, Subject};
