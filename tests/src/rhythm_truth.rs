@@ -80,10 +80,28 @@ pub enum Truth {
     Event,
     /// A timer from the open that competes with random ends; opens logged.
     Mixed,
+    /// A timer from the open whose reconnects back off now and then; only ends are logged.
+    BackOff,
+    /// A loop that sleeps, works and sleeps again; only ends are logged.
+    Loop,
+    /// A schedule of local time, in whose course the clocks change.
+    Local,
+    /// Two timers from the open, each connection one of them; opens logged.
+    Several,
+    /// The same; only ends are logged.
+    SeveralEnds,
+    /// A hundred requests at a steady rate; opens logged.
+    Count,
+    /// A timer from the open that is set anew half way; only ends are logged.
+    Changed,
+    /// The same with opens logged.
+    ChangedSeen,
+    /// A schedule that is set anew half way.
+    ChangedWall,
 }
 
 /// All of them.
-pub const TRUTHS: [Truth; 14] = [
+pub const TRUTHS: [Truth; 23] = [
     Truth::Open,
     Truth::OpenSeen,
     Truth::Jittered,
@@ -98,6 +116,15 @@ pub const TRUTHS: [Truth; 14] = [
     Truth::Pareto,
     Truth::Event,
     Truth::Mixed,
+    Truth::BackOff,
+    Truth::Loop,
+    Truth::Local,
+    Truth::Several,
+    Truth::SeveralEnds,
+    Truth::Count,
+    Truth::Changed,
+    Truth::ChangedSeen,
+    Truth::ChangedWall,
 ];
 
 impl Truth {
@@ -105,20 +132,29 @@ impl Truth {
     pub fn anchor(self) -> Anchor {
         match self {
             Truth::Open | Truth::OpenSeen | Truth::Jittered | Truth::OpenBusy => Anchor::Open,
-            Truth::Wall | Truth::WallSeen => Anchor::Wall,
-            Truth::Free => Anchor::FreeRunning,
+            Truth::BackOff | Truth::Changed | Truth::ChangedSeen => Anchor::Open,
+            Truth::Wall | Truth::WallSeen | Truth::Local | Truth::ChangedWall => Anchor::Wall,
+            Truth::Free | Truth::Loop => Anchor::FreeRunning,
+            Truth::Count => Anchor::Count,
             Truth::Idle => Anchor::Idle,
             Truth::Poisson | Truth::PoissonSeen | Truth::Lognormal | Truth::Pareto => {
                 Anchor::Random
             }
             Truth::Event => Anchor::Event,
-            Truth::Mixed => Anchor::Mixed,
+            Truth::Mixed | Truth::Several | Truth::SeveralEnds => Anchor::Mixed,
         }
     }
 
     /// Whether jitter, missed ends and restarts by hand mean anything for it.
     pub fn ticks(self) -> bool {
         matches!(self, Truth::Open | Truth::OpenSeen | Truth::Wall | Truth::WallSeen | Truth::Free)
+            || matches!(self, Truth::BackOff | Truth::Local)
+            || self.changes()
+    }
+
+    /// Whether the clock is set anew half way.
+    pub fn changes(self) -> bool {
+        matches!(self, Truth::Changed | Truth::ChangedSeen | Truth::ChangedWall)
     }
 }
 
@@ -148,8 +184,11 @@ pub struct Case {
     /// What else is right: a timer with random ends beside it is also a timer, and one that fired
     /// less than three times is none that anyone can see.
     pub also: Vec<Anchor>,
-    /// The clock's period (the cycle where opens are not logged); `None` where there is no clock.
+    /// The clock's period (the cycle where opens are not logged), the later one where it changes;
+    /// `None` where there is no clock or more than one.
     pub period: Option<f64>,
+    /// The first end of the new regime, where the clock changes.
+    pub changed: Option<usize>,
 }
 
 /// One life, in seconds: open, last activity, end, and whether it is logged.
@@ -157,16 +196,23 @@ type Life = (Option<f64>, Option<f64>, f64);
 
 /// Draws a series of the cell.
 pub fn draw(cell: &Cell, dice: &mut Dice) -> Case {
+    let mut changed = None;
     let (lives, period) = match cell.truth {
-        Truth::Open | Truth::OpenSeen => timer(cell, dice),
-        Truth::Wall | Truth::WallSeen | Truth::Free => grid(cell, dice),
+        Truth::Open | Truth::OpenSeen | Truth::BackOff => timer(cell, dice, &mut changed),
+        Truth::Changed | Truth::ChangedSeen => timer(cell, dice, &mut changed),
+        Truth::Wall | Truth::WallSeen | Truth::Free | Truth::Local => grid(cell, dice),
+        Truth::Loop => sleeps(cell, dice),
+        Truth::ChangedWall => {
+            changed = Some(cell.events / 2);
+            two_schedules(cell, dice)
+        }
         Truth::Event => bursts(cell, dice),
         _ => renewal(cell, dice),
     };
     let step = cell.step_ms;
     // Schedules start on a minute of the day; everything else whenever.
     let minute = (dice.uniform() * 1440.0) as i64 * 60_000;
-    let schedule = matches!(cell.truth, Truth::Wall | Truth::WallSeen);
+    let schedule = cell.truth.anchor() == Anchor::Wall;
     let base = 1_715_299_200_000_i64 + minute;
     let base = if schedule { base } else { base + (dice.uniform() * 60_000.0) as i64 };
     let stamp = |s: f64| {
@@ -181,18 +227,29 @@ pub fn draw(cell: &Cell, dice: &mut Dice) -> Case {
     let also = match (cell.truth, lives.iter().filter(fired).count()) {
         (Truth::Mixed, 0..3) => vec![Anchor::Open, Anchor::Random],
         (Truth::Mixed, _) => vec![Anchor::Open],
+        // Either of two timers that fired less than three times is a stranger's end.
+        (Truth::Several | Truth::SeveralEnds, _) => vec![Anchor::Open],
+        // What waits for half the timer is as much a stranger.
+        (Truth::BackOff, _) if period.is_some_and(|p| p < 120.0) => vec![Anchor::Mixed],
+        // A timer seen less than three times before it was set anew is as much a stranger.
+        (t, _) if t.changes() && cell.events < 8 => vec![Anchor::Mixed],
         _ => Vec::new(),
     };
-    Case { also, series: Series { spans, resolution: Gap::from_millis(step), offset_s: 0 }, period }
+    Case {
+        changed,
+        also,
+        series: Series { spans, resolution: Gap::from_millis(step), offset_s: 0 },
+        period,
+    }
 }
 
 /// Timers people set.
 const TIMERS: [f64; 8] = [60.0, 300.0, 350.0, 900.0, 3600.0, 4500.0, 43_200.0, 86_400.0];
 
 /// A timer from the open: each cycle is timer plus reconnect delay.
-fn timer(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
-    let seen = cell.truth == Truth::OpenSeen;
-    let timer = dice.pick(&TIMERS);
+fn timer(cell: &Cell, dice: &mut Dice, changed: &mut Option<usize>) -> (Vec<Life>, Option<f64>) {
+    let seen = matches!(cell.truth, Truth::OpenSeen | Truth::ChangedSeen);
+    let mut timer = dice.pick(&TIMERS);
     let mean = dice.log_uniform(0.02, 5.0);
     let (mut lives, mut t) = (Vec::new(), 0.0);
     let hand = cell.by_hand.then_some(cell.events / 2);
@@ -200,7 +257,11 @@ fn timer(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
     while lives.len() < cell.events {
         // A delay is never negative: the scatter is added to it, folded at zero.
         let delay = (mean + cell.jitter * dice.normal()).abs();
-        let open = t + delay;
+        if cell.truth.changes() && changed.is_none() && lives.len() >= cell.events / 2 {
+            timer = other(timer, dice);
+            *changed = Some(lives.len());
+        }
+        let open = t + delay + if cell.truth == Truth::BackOff { backs_off(dice) } else { 0.0 };
         let own = if seen { cell.jitter.min(0.05) * dice.normal().abs() } else { 0.0 };
         let cut = Some(made) == hand;
         t = open + if cut { timer * (0.1 + 0.8 * dice.uniform()) } else { timer + own };
@@ -213,6 +274,64 @@ fn timer(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
     let folded = folded_mean(mean, cell.jitter);
     let own = cell.jitter.min(0.05) * (2.0 / std::f64::consts::PI).sqrt();
     (lives, Some(if seen { timer + own } else { timer + folded }))
+}
+
+/// Another timer, at least a third longer or shorter.
+fn other(timer: f64, dice: &mut Dice) -> f64 {
+    loop {
+        let new = dice.pick(&TIMERS);
+        if !(0.75..1.34).contains(&(new / timer)) {
+            return new;
+        }
+    }
+}
+
+/// What one reconnect in five waits longer: 1 s, 1 + 2 s, 1 + 2 + 4 s …, up to five attempts.
+fn backs_off(dice: &mut Dice) -> f64 {
+    if dice.uniform() >= 0.2 {
+        return 0.0;
+    }
+    let attempts = 1.0 + (5.0 * dice.uniform()).floor();
+    attempts.exp2() - 1.0
+}
+
+/// A loop that sleeps and works; a restart by hand of what it holds does not restart it.
+fn sleeps(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
+    let timer = dice.pick(&TIMERS);
+    let mean = dice.log_uniform(0.02, 5.0);
+    let (mut lives, mut t): (Vec<Life>, f64) = (Vec::new(), 0.0);
+    let hand = cell.by_hand.then_some(cell.events / 2);
+    while lives.len() < cell.events {
+        let before = t;
+        t += timer + (mean + cell.jitter * dice.normal()).abs();
+        if Some(lives.len()) == hand {
+            lives.push((None, None, before + (t - before) * (0.1 + 0.8 * dice.uniform())));
+        }
+        if lives.len() < cell.events && (lives.is_empty() || dice.uniform() >= cell.missed) {
+            lives.push((None, None, t));
+        }
+    }
+    (lives, Some(timer + folded_mean(mean, cell.jitter)))
+}
+
+/// Schedules people set.
+const SCHEDULES: [f64; 5] = [900.0, 3600.0, 21_600.0, 43_200.0, 86_400.0];
+
+/// One schedule, then another.
+fn two_schedules(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
+    let first = dice.pick(&SCHEDULES);
+    let mut second = first;
+    while second == first {
+        second = dice.pick(&SCHEDULES);
+    }
+    let (mut lives, mut tick): (Vec<Life>, f64) = (Vec::new(), 0.0);
+    while lives.len() < cell.events {
+        tick += if lives.len() < cell.events / 2 { first } else { second };
+        if lives.is_empty() || dice.uniform() >= cell.missed {
+            lives.push((None, None, 0.2 + tick + cell.jitter * dice.normal()));
+        }
+    }
+    (lives, Some(second))
 }
 
 /// Mean of |m + s·N|.
@@ -238,7 +357,8 @@ fn grid(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
             let drift = dice.log_uniform(10e-6, 100e-6);
             dice.pick(&TIMERS) * if dice.uniform() < 0.5 { 1.0 + drift } else { 1.0 - drift }
         }
-        _ => dice.pick(&[900.0, 3600.0, 21_600.0, 43_200.0, 86_400.0]),
+        Truth::Local => dice.pick(&SCHEDULES[2..]),
+        _ => dice.pick(&SCHEDULES),
     };
     // A schedule runs on the minute, and what it does shows a little later.
     let lag = if cell.truth == Truth::Free { period * dice.uniform() } else { 0.2 };
@@ -250,9 +370,16 @@ fn grid(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
         lives.push((seen.then_some(open), None, end));
         before = Some(end);
     };
+    // In spring what runs at a local time runs an hour earlier for all others, in autumn later.
+    let spring = cell.truth == Truth::Local && dice.uniform() < 0.5;
     while lives.len() < cell.events {
         tick += 1;
-        let end = lag + f64::from(tick) * period + cell.jitter * dice.normal();
+        let moved = match cell.truth {
+            Truth::Local if lives.len() > cell.events / 3 && spring => -3600.0,
+            Truth::Local if lives.len() > cell.events / 3 => 3600.0,
+            _ => 0.0,
+        };
+        let end = lag + f64::from(tick) * period + moved + cell.jitter * dice.normal();
         if Some(lives.len()) == hand {
             push(&mut lives, end - period * (0.1 + 0.8 * dice.uniform()));
         }
@@ -281,6 +408,8 @@ fn bursts(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
 /// Each life independent of the others.
 fn renewal(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
     let scale = dice.pick(&[300.0, 3600.0, 43_200.0]);
+    let several = matches!(cell.truth, Truth::Several | Truth::SeveralEnds);
+    let second = if several { other(scale, dice) } else { scale };
     let (mut lives, mut t): (Vec<Life>, f64) = (Vec::new(), 0.0);
     for _ in 0..cell.events {
         let open = t + 0.3 + dice.exponential();
@@ -296,12 +425,20 @@ fn renewal(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
                 (age, Some((age - speaks).max(0.0)))
             }
             Truth::Mixed => (scale.min(1.4 * scale * dice.exponential()) + 0.05, None),
+            Truth::Several | Truth::SeveralEnds => {
+                let timer = if dice.uniform() < 0.5 { scale } else { second };
+                (timer + cell.jitter * dice.normal().abs(), None)
+            }
+            Truth::Count => {
+                ((0..100).map(|_| dice.exponential()).sum::<f64>() * scale / 100.0, None)
+            }
             Truth::Lognormal => (scale * (1.5 * dice.normal()).exp(), None),
             Truth::Pareto => (0.3 * scale * dice.uniform().max(1e-9).powf(-1.0 / 1.2), None),
             _ => (scale * dice.exponential(), None),
         };
         t = open + age;
-        let seen = !matches!(cell.truth, Truth::Poisson | Truth::Pareto);
+        let hidden = [Truth::Poisson, Truth::Pareto, Truth::SeveralEnds];
+        let seen = !hidden.contains(&cell.truth);
         lives.push((seen.then_some(open), last.map(|l| open + l), t));
     }
     let off = cell.jitter * (2.0 / std::f64::consts::PI).sqrt();

@@ -4,7 +4,7 @@
 use hopclock_core::rhythm;
 use hopclock_core::terms::Anchor;
 use hopclock_tests::command::{Hopclock, run};
-use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, draw};
+use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth, draw};
 use hopclock_tests::{material, schema};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -48,6 +48,64 @@ fn a_reconnect_by_hand_settles_it() {
     let series = read(&log(ends));
     assert_eq!(series["rhythm"]["anchor"], "open", "{series:#}");
     assert_eq!(series["breaks"][0]["ending"], 15, "{series:#}");
+}
+
+#[test]
+fn a_timer_set_anew_is_two_regimes_with_their_date() {
+    let mut at = 0;
+    let ends = (0..24).map(|i| {
+        at += if i < 12 { 3601 + i % 3 } else { 7201 + i % 2 };
+        at
+    });
+    let series = read(&log(ends));
+    let regimes = series["regimes"].as_array().unwrap();
+    assert_eq!(regimes.len(), 2, "{series:#}");
+    assert_eq!(regimes[1]["ending"], 13, "{series:#}");
+    let period = |r: &Value| r["period_s"].as_f64().unwrap();
+    assert!((period(&regimes[0]) - 3602.0).abs() < 1.0, "{series:#}");
+    assert!((period(&regimes[1]) - 7201.5).abs() < 1.0, "{series:#}");
+    assert!((series["rhythm"]["period_s"].as_f64().unwrap() - 7201.5).abs() < 1.0, "{series:#}");
+}
+
+#[test]
+fn a_deploy_that_changes_nothing_is_no_regime() {
+    let ends = (0..28).map(|i| i * 3600 + i * 9 / 10 - if i > 13 { 1500 } else { 0 });
+    let series = read(&log(ends));
+    assert_eq!(series["regimes"], serde_json::json!([]), "{series:#}");
+    assert_eq!(series["breaks"].as_array().unwrap().len(), 1, "{series:#}");
+}
+
+#[test]
+fn two_timers_in_one_series_are_told_apart() {
+    let mut text = String::new();
+    let mut at = 0;
+    for i in 0..30 {
+        let age = if [0, 2, 3, 7].contains(&(i % 9)) { 900 } else { 3600 };
+        let stamp = |s: i64| jiff::Timestamp::from_second(1_715_310_862 + s).unwrap();
+        writeln!(text, "{} INFO conn={i} opened", stamp(at)).unwrap();
+        writeln!(text, "{} INFO conn={i} closed", stamp(at + age)).unwrap();
+        at += age + 1 + i % 4;
+    }
+    let series = read(&text);
+    assert_eq!(series["rhythm"]["anchor"], "mixed", "{series:#}");
+    let timers = series["timers"].as_array().unwrap();
+    let periods: Vec<i64> =
+        timers.iter().map(|t| t["period_s"].as_f64().unwrap().round() as i64).collect();
+    assert_eq!(periods, [3600, 900], "{series:#}");
+}
+
+#[test]
+fn seven_stamps_with_a_missed_end_and_a_deploy_are_enough() {
+    // Ends 1 to 3 on the beat, a deploy, one end that nobody logged, and on.
+    let mut at = 0;
+    let ends = [0, 43_201, 43_200, 23_207, 2 * 43_201, 43_201, 43_201].map(|gap| {
+        at += gap;
+        at
+    });
+    let series = read(&log(ends));
+    assert_eq!(series["rhythm"]["anchor"], "open", "{series:#}");
+    assert_eq!(series["breaks"][0]["ending"], 4, "{series:#}");
+    assert_eq!(series["unseen"], serde_json::json!([{"ending": 5, "ends": 1}]), "{series:#}");
 }
 
 #[test]
@@ -222,8 +280,9 @@ fn names_given_are_right() {
     for truth in TRUTHS {
         let (mut named, mut wrong) = (0, Vec::new());
         for events in [7, 14, 28] {
-            let cell =
-                Cell { truth, events, jitter: 0.5, step_ms: 1000, missed: 0.1, by_hand: false };
+            // Without a restart by hand nothing tells a loop from a timer that the open starts.
+            let by_hand = truth == Truth::Loop;
+            let cell = Cell { truth, events, jitter: 0.5, step_ms: 1000, missed: 0.1, by_hand };
             for seed in 0..20 {
                 let mut dice = Dice::new(9000 + seed);
                 let case = draw(&cell, &mut dice);

@@ -9,12 +9,15 @@
 mod beat;
 mod bursts;
 mod data;
+mod exact;
 mod matching;
 mod models;
 pub mod plot;
 mod power;
 mod prior;
+mod regime;
 mod search;
+mod several;
 mod spread;
 mod verdict;
 
@@ -100,6 +103,33 @@ pub struct PhaseBreak {
     pub shift: Gap,
 }
 
+/// A stretch of time in which the clock kept one period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Regime {
+    /// Index of its first span: the first that ended, or where connections overlap that opened,
+    /// under it.
+    pub from: usize,
+    /// Its period, seconds.
+    pub period_s: f64,
+    /// Lower end of the 95 % interval.
+    pub low_s: f64,
+    /// Upper end.
+    pub high_s: f64,
+}
+
+/// One of two timers that share a series.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Timer {
+    /// Its period, seconds.
+    pub period_s: f64,
+    /// Lower end of the 95 % interval.
+    pub low_s: f64,
+    /// Upper end.
+    pub high_s: f64,
+    /// Ends it explains.
+    pub ends: usize,
+}
+
 /// What one end is to the clock that leads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Beat {
@@ -136,6 +166,11 @@ pub struct Reading {
     pub beats: Vec<(usize, Beat)>,
     /// What that clock counts from.
     pub counts_from: Option<CountsFrom>,
+    /// Two, where the clock was changed at a date; [`Rhythm`] is then of the second. Else none.
+    pub regimes: Vec<Regime>,
+    /// Both, the busier first, where it takes two timers; [`Rhythm`] is then of the first. Else
+    /// none.
+    pub timers: Vec<Timer>,
     /// Why the anchor is undetermined; it stands among the notes as well.
     pub why: Option<String>,
     /// What would tell, the best first; what is a note as well stands there too.

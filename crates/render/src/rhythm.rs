@@ -4,7 +4,7 @@ use crate::page::{Label, Page};
 use crate::{plots, svg};
 use hopclock_core::report::Input;
 use hopclock_core::rhythm::plot::{Plots, length};
-use hopclock_core::rhythm::{Model, Rhythm};
+use hopclock_core::rhythm::{Model, Rhythm, Timer};
 use hopclock_core::terms::Anchor;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -39,6 +39,10 @@ pub struct Entry {
     pub breaks: Vec<Break>,
     /// What a reader should know, one sentence each.
     pub notes: Vec<String>,
+    /// Two, where the clock was set anew at a date; `rhythm` is then of the second. Else none.
+    pub regimes: Vec<Regime>,
+    /// Both, the busier first, where it takes two timers. Else none.
+    pub timers: Vec<Timer>,
     /// Ends that seem to have gone unlogged.
     pub unseen: Vec<Unseen>,
     /// Why the anchor is undetermined; null where it is named.
@@ -55,6 +59,24 @@ pub struct Entry {
     /// What the plots show.
     #[serde(skip)]
     pub plots: Plots,
+}
+
+/// A stretch of time in which the clock kept one period.
+#[derive(Debug, Serialize)]
+pub struct Regime {
+    /// Number of its first ending, from 1.
+    pub ending: usize,
+    /// When that was, RFC 3339 in UTC.
+    pub at: Option<String>,
+    /// The same in the reader's zone.
+    #[serde(skip)]
+    pub when: Option<String>,
+    /// Its period, seconds.
+    pub period_s: f64,
+    /// Lower end of the 95 % interval.
+    pub low_s: f64,
+    /// Upper end.
+    pub high_s: f64,
 }
 
 /// Ends that seem to have gone unlogged.
@@ -220,6 +242,20 @@ fn numbers(entry: &Entry) -> Vec<String> {
             d if d < 5e-4 => format!("No drift against {round} s."),
             d => format!("Each cycle is {d:.3} s {way} than {round} s."),
         });
+    }
+    if let [old, new] = entry.regimes.as_slice() {
+        let when = new.when.as_deref().map(|w| format!(" ({w})")).unwrap_or_default();
+        says.push(format!(
+            "It was set anew before ending {}{when}: {:.2} s until then ({:.2} to {:.2}), {:.2} s \
+             since.",
+            new.ending, old.period_s, old.low_s, old.high_s, new.period_s
+        ));
+    }
+    if let [one, two] = entry.timers.as_slice() {
+        says.push(format!(
+            "There are two timers: {:.2} s ({} ends) and {:.2} s ({} ends).",
+            one.period_s, one.ends, two.period_s, two.ends
+        ));
     }
     if let Some(delay) = rhythm.reconnect_delay_s {
         says.push(format!("Reconnected after {delay:.2} s (median)."));

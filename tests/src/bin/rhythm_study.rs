@@ -22,6 +22,9 @@ struct Count {
     led: u32,
     held: u32,
     periods: u32,
+    /// Changes of regime claimed, and those at the right end, give or take one.
+    changes: u32,
+    dated: u32,
 }
 
 /// Probabilities given against how often they came true, in tenths.
@@ -38,9 +41,11 @@ fn main() {
     if only.as_deref() == Some("power") {
         return power(runs);
     }
-    let every = words.next().is_some_and(|w| w == "wrong");
+    let every = words.next().is_some_and(|w| w == "wrong" || w == "left");
     let mut reliability = Reliability::default();
-    println!("truth          n  jitter  step missed hand  right wrong  open   led cover");
+    println!(
+        "truth          n  jitter  step missed hand  right wrong  open   led cover change dated"
+    );
     for truth in TRUTHS {
         if only.as_ref().is_some_and(|o| !format!("{truth:?}").eq_ignore_ascii_case(o)) {
             continue;
@@ -73,11 +78,15 @@ fn power(runs: u32) {
             for seed in 0..runs {
                 let again = |events: usize| {
                     let mut dice = Dice::new(u64::from(seed) * 104_729 + 3);
-                    rhythm::read(&draw(&Cell { events, ..cell }, &mut dice).series).rhythm
+                    rhythm::read(&draw(&Cell { events, ..cell }, &mut dice).series)
                 };
-                let Some(needed) = again(events).events_needed else { continue };
+                let Some(needed) = again(events).rhythm.events_needed else { continue };
                 more.push(needed);
-                let said = again(events + needed as usize).anchor;
+                let said = again(events + needed as usize);
+                if std::env::args().any(|w| w == "left") && said.rhythm.anchor != truth.anchor() {
+                    println!("  {seed}: {needed} more: {:?} {}", said.why, shown(&said));
+                }
+                let said = said.rhythm.anchor;
                 let at = match said {
                     a if a == truth.anchor() => 0,
                     Anchor::Undetermined => 2,
@@ -136,7 +145,13 @@ fn cells(truth: Truth) -> Vec<Cell> {
     let mut all = Vec::new();
     let jitters: &[f64] = if truth.ticks() { &[0.02, 0.5, 5.0] } else { &[0.2] };
     let missed: &[f64] = if truth.ticks() { &[0.0, 0.15] } else { &[0.0] };
-    let hands: &[bool] = if truth.ticks() { &[false, true] } else { &[false] };
+    let hands: &[bool] = match truth {
+        // Without a restart by hand nothing tells a loop from a timer that the open starts.
+        Truth::Loop => &[true],
+        Truth::ChangedWall => &[false],
+        _ if truth.ticks() => &[false, true],
+        _ => &[false],
+    };
     for events in [5, 7, 14, 28, 60] {
         for &jitter in jitters {
             for step_ms in [1000, 1] {
@@ -153,6 +168,7 @@ fn cells(truth: Truth) -> Vec<Cell> {
 
 /// Runs one cell.
 fn run(cell: &Cell, runs: u32, reliability: &mut Reliability, told: &mut Vec<String>) -> Count {
+    let keep = std::env::args().any(|w| w == "left");
     let mut count = Count::default();
     for seed in 0..runs {
         let mut dice = Dice::new(u64::from(seed) * 1_000_003 + cell.events as u64);
@@ -163,6 +179,9 @@ fn run(cell: &Cell, runs: u32, reliability: &mut Reliability, told: &mut Vec<Str
             count.right += 1;
         } else if said == Anchor::Undetermined || case.also.contains(&said) {
             count.left += 1;
+            if keep {
+                told.push(format!("  left {seed}: {:?} {}", reading.why, shown(&reading)));
+            }
         } else {
             count.wrong += 1;
             told.push(format!("  seed {seed}: {}", shown(&reading)));
@@ -176,6 +195,10 @@ fn run(cell: &Cell, runs: u32, reliability: &mut Reliability, told: &mut Vec<Str
             r.1 += u32::from(m.anchor == cell.truth.anchor());
             r.2 += 1;
         }
+        let regime = reading.regimes.get(1);
+        count.changes += u32::from(regime.is_some());
+        let dated = regime.zip(case.changed).is_some_and(|(r, at)| r.from.abs_diff(at) <= 1);
+        count.dated += u32::from(dated);
         let r = &reading.rhythm;
         if let (Some(p), Some(low), Some(high)) = (case.period, r.low_s, r.high_s) {
             count.periods += 1;
@@ -198,7 +221,7 @@ fn line(cell: &Cell, runs: u32, c: &Count) {
     let cover =
         if c.periods > 0 { format!("{:5.1}", share(c.held, c.periods)) } else { "    –".into() };
     println!(
-        "{:12} {:3} {:7.2} {:5} {:6.2} {:>4}  {:5.1} {:5.1} {:5.1} {:5.1} {cover}{}",
+        "{:12} {:3} {:7.2} {:5} {:6.2} {:>4}  {:5.1} {:5.1} {:5.1} {:5.1} {cover} {:6.1} {:5.1}{}",
         format!("{:?}", cell.truth),
         cell.events,
         cell.jitter,
@@ -209,6 +232,8 @@ fn line(cell: &Cell, runs: u32, c: &Count) {
         share(c.wrong, runs),
         share(c.left, runs),
         share(c.led, runs),
+        share(c.changes, runs),
+        share(c.dated, runs),
         if share(c.wrong, runs) > 1.0 { "  wrong" } else { "" },
     );
 }

@@ -10,7 +10,9 @@ use hopclock_core::rhythm::{self, Beat, PhaseBreak, Series, Span, plot};
 use hopclock_core::terms::Anchor;
 use hopclock_core::time::{Gap, Moment};
 use hopclock_render::json;
-use hopclock_render::rhythm::{self as pen, Break, Candidate, Document, Entry, Lines, Unseen};
+use hopclock_render::rhythm::{
+    self as pen, Break, Candidate, Document, Entry, Lines, Regime, Unseen,
+};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::fs;
@@ -266,6 +268,8 @@ fn entry(gathered: &Gathered, catalogue: &Catalogue, zone: &TimeZone) -> Entry {
         candidates: matches.iter().map(candidate).collect(),
         lines: Lines { opens, ends: ended, ignored },
         breaks: reading.breaks.iter().map(|b| jump(b, spans, zone)).collect(),
+        regimes: reading.regimes.iter().map(|r| regime(r, spans, zone)).collect(),
+        timers: reading.timers,
         unseen: unseen(&reading.beats),
         why: reading.why,
         next: reading.next,
@@ -297,6 +301,18 @@ fn jump(of: &PhaseBreak, spans: &[Span], zone: &TimeZone) -> Break {
         at: at.and_then(stamp),
         when: at.map(|at| clock(at, zone)),
         shift_s: of.shift.secs_f64(),
+    }
+}
+
+fn regime(of: &rhythm::Regime, spans: &[Span], zone: &TimeZone) -> Regime {
+    let at = spans.get(of.from).map(|s| s.end);
+    Regime {
+        ending: of.from + 1,
+        at: at.and_then(stamp),
+        when: at.map(|at| clock(at, zone)),
+        period_s: of.period_s,
+        low_s: of.low_s,
+        high_s: of.high_s,
     }
 }
 

@@ -4,7 +4,7 @@
 //! the open, a loop and a schedule is only where the noise goes. Gaussian in the period, so the
 //! period's prior can be laid over afterwards.
 
-use super::prior::{bell_between, ln_normal};
+use super::prior::{bell_between, ln_normal, ln_sum};
 
 /// Where a cycle's noise goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) struct Setup {
 pub(super) enum Part {
     /// A tick, so many periods after the one before.
     Tick(u32),
+    /// A tick that shows later than it was, as reconnects that back off do.
+    Late(u32),
     /// Not of this clock.
     Stranger,
     /// Not of this clock's grid; the grid follows it from here.
@@ -60,6 +62,8 @@ pub(super) struct Fit {
     pub(super) last: (f64, f64),
     /// Number of ticks.
     pub(super) ticks: usize,
+    /// Logarithm of the density of the ticks' stamps alone, as they were foreseen.
+    pub(super) ln_seen: f64,
     /// What each end was, by index; filled only on request.
     pub(super) parts: Vec<(usize, Part)>,
 }
@@ -87,12 +91,39 @@ struct Tally {
     ticks: f64,
     missed: f64,
     strange: f64,
+    late: f64,
+    ln_seen: f64,
 }
 
 /// Odds per end that a grid moves for good.
 const JUMP: f64 = 1e-3;
 /// Odds per end that a local schedule moves by an hour.
 const HOUR: f64 = 3e-3;
+
+/// How much later a tick may show whose reconnect, or whose run, had to be tried again: log-uniform
+/// between these, seconds, and never more than a quarter of the period.
+const BACK_OFF: (f64, f64) = (0.5, 300.0);
+/// Late ticks among all (pseudo-counts of late and other ticks).
+const LATE: (f64, f64) = (0.3, 15.0);
+
+/// Logarithm of the density of a tick `late` seconds after its time for having been tried again.
+fn ln_late(late: f64, period: f64) -> f64 {
+    let (low, high) = (BACK_OFF.0, BACK_OFF.1.min(period / 4.0));
+    if high < 4.0 * low || !(low..=high).contains(&late) {
+        return f64::NEG_INFINITY;
+    }
+    -(late * (high / low).ln()).ln()
+}
+
+/// Share of the gaps in a log that are as long as they please.
+const OUTAGE: f64 = 0.02;
+
+/// Logarithm of the probability that `k` periods pass from a tick to the next one logged: each
+/// missed by itself, or a stretch of the log gone.
+fn ln_count(k: f64, miss: f64) -> f64 {
+    let each = (1.0 - miss) * miss.powf(k - 1.0);
+    ((1.0 - OUTAGE) * each + OUTAGE / (k * (k + 1.0))).ln()
+}
 
 /// Density of an end that is not the clock's, `d` seconds after its reference: falls as a power,
 /// so that a pause of any length stays possible.
@@ -106,6 +137,25 @@ pub(super) struct Times<'a> {
     pub(super) ends: &'a [f64],
     /// Opens, for [`Kind::Age`].
     pub(super) opens: &'a [Option<f64>],
+}
+
+impl Times<'_> {
+    /// Times between consecutive ends.
+    pub(super) fn gaps(&self) -> Vec<f64> {
+        self.ends.windows(2).map(|w| w[1] - w[0]).collect()
+    }
+
+    /// Ages: since the own reference where known, else since the end before.
+    pub(super) fn ages(&self) -> Vec<f64> {
+        let mut before = None;
+        let mut ages = Vec::with_capacity(self.ends.len());
+        for (i, &end) in self.ends.iter().enumerate() {
+            let open = self.opens.get(i).copied().flatten();
+            ages.extend(open.or(before).map(|from| end - from));
+            before = Some(end);
+        }
+        ages
+    }
 }
 
 /// Runs the filter. `keep` fills [`Fit::parts`].
@@ -141,7 +191,8 @@ pub(super) fn run(times: &Times<'_>, set: &Setup, keep: bool) -> Option<Fit> {
     }
     let (ln_mass, period, var) = flatten(&st, ln_z, set.period);
     let ticks = tally.ticks as usize;
-    Some(Fit { ln_mass, period, var, last: (st.x, st.xx), ticks, parts })
+    let ln_seen = tally.ln_seen;
+    Some(Fit { ln_mass, period, var, last: (st.x, st.xx), ticks, ln_seen, parts })
 }
 
 /// Takes the search's own bell out again: what is left is the likelihood as a function of the
@@ -214,17 +265,31 @@ fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &He
     let k = if set.kind == Kind::Age { 1.0 } else { st.count(h.end) };
     let (then, var) = st.ahead(k, h);
     let residual = h.end - then.x;
-    let ln_k = (1.0 - miss).ln() + (k - 1.0) * miss.ln();
-    let ln_tick = (1.0 - odd).ln() + ln_k + State::ln_seen(residual, var, set.rounding);
+    let ln_k = ln_count(k, miss);
+    let ln_seen = State::ln_seen(residual, var, set.rounding);
+    let ln_tick = (1.0 - odd).ln() + ln_k + ln_seen;
     let ln_odd = odd.ln() + ln_stranger(h.end - h.from, set.period.0);
     let ln_hour = hour_shift(set, ln_k, residual, var);
-    let top = ln_tick.max(ln_odd).max(ln_hour);
-    let all = (ln_tick - top).exp() + (ln_odd - top).exp() + (ln_hour - top).exp();
-    *ln_z += top + all.ln();
+    let ln_back = backed_off(set, tally, ln_k, residual, var);
+    let ln_all = ln_sum(&[ln_tick, ln_odd, ln_hour, ln_back]);
+    *ln_z += ln_all;
+    if ln_back > ln_tick.max(ln_odd).max(ln_hour) {
+        // The beat goes on from it; how long it took says nothing of the timer.
+        *st = match set.kind {
+            Kind::Grid => then,
+            Kind::Walk | Kind::Loop | Kind::Age => {
+                State { x: h.end, xx: h.seen_var, xc: 0.0, ..*st }
+            }
+        };
+        tally.late += 1.0;
+        tally.missed += k - 1.0;
+        return Part::Late(k as u32);
+    }
     if ln_tick >= ln_odd && ln_tick >= ln_hour {
         *st = then.update(residual, var);
         tally.ticks += 1.0;
         tally.missed += k - 1.0;
+        tally.ln_seen += ln_seen;
         return Part::Tick(k as u32);
     }
     if ln_hour > ln_odd {
@@ -243,6 +308,16 @@ fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &He
         }
         Kind::Grid | Kind::Loop => jump(st, ln_z, h, residual),
     }
+}
+
+/// The evidence that a tick shows late for having been tried again. Ages whose own open is known
+/// hold no reconnect.
+fn backed_off(set: &Setup, tally: &Tally, ln_k: f64, residual: f64, var: f64) -> f64 {
+    if set.kind == Kind::Age || residual < 4.0 * var.sqrt() {
+        return f64::NEG_INFINITY;
+    }
+    let late = (LATE.0 + tally.late) / (LATE.0 + LATE.1 + tally.late + tally.ticks);
+    late.ln() + ln_k + ln_late(residual, set.period.0)
 }
 
 /// The evidence that a local schedule moved by an hour, as it does when clocks change.

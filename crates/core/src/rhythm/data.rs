@@ -57,6 +57,19 @@ impl Data {
         Data { opens: none.clone(), lives: none.clone(), silences: none, ..self.clone() }
     }
 
+    /// The ends from a place on.
+    pub(super) fn tail(&self, from: usize) -> Data {
+        let cut = |of: &[Option<f64>]| of.get(from..).unwrap_or_default().to_vec();
+        Data {
+            ends: self.ends.get(from..).unwrap_or_default().to_vec(),
+            opens: cut(&self.opens),
+            lives: cut(&self.lives),
+            silences: cut(&self.silences),
+            index: self.index.get(from..).unwrap_or_default().to_vec(),
+            ..*self
+        }
+    }
+
     /// Whether opens are known for nearly all ends.
     pub(super) fn has_opens(&self) -> bool {
         known(&self.lives) * 5 >= self.lives.len() * 4 && known(&self.lives) > 0
@@ -65,6 +78,28 @@ impl Data {
     /// Whether last activities are known for nearly all ends.
     pub(super) fn has_silences(&self) -> bool {
         known(&self.silences) * 5 >= self.silences.len() * 4 && known(&self.silences) > 0
+    }
+
+    /// Ends and opens in the order of the opens; what has none stays where its end is.
+    pub(super) fn by_open(&self) -> (Vec<f64>, Vec<Option<f64>>) {
+        let order = self.open_order();
+        let end = |i: &usize| self.ends.get(*i).copied();
+        let open = |i: &usize| self.opens.get(*i).copied();
+        (order.iter().filter_map(end).collect(), order.iter().filter_map(open).collect())
+    }
+
+    /// The places of the ends in the order of their opens.
+    pub(super) fn open_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.ends.len()).collect();
+        if !self.parallel {
+            return order;
+        }
+        let key = |i: usize| {
+            let open = self.opens.get(i).copied().flatten();
+            open.or(self.ends.get(i).copied()).unwrap_or(0.0)
+        };
+        order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+        order
     }
 
     /// Times between consecutive ends.

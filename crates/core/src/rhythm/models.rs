@@ -7,13 +7,18 @@
 use super::beat::{self, Fit, Kind, Setup, Times};
 use super::bursts::Bursts;
 use super::data::Data;
+use super::exact;
 use super::prior::{self, Extra, ln_sum};
+use super::regime::{self, Begins, Change};
 use super::search::{self, Fits, Search, candidates};
+use super::several;
 use super::spread;
 use crate::terms::Anchor;
 
 /// Strangers among the ends of a clock (pseudo-counts of strangers and ticks).
 const FEW: (f64, f64) = (0.3, 9.0);
+/// None to speak of.
+pub(super) const FIRM: (f64, f64) = (1e-3, 1e3);
 /// The same where half may be strangers.
 const MANY: (f64, f64) = (5.0, 5.0);
 
@@ -32,10 +37,27 @@ pub(super) struct Score {
     pub(super) periods: Vec<(f64, f64, f64)>,
     /// The best setting, to run again for the details.
     pub(super) setup: Option<Setup>,
+    /// The best setting of a grid, where a loop may be the better of the two.
+    pub(super) grid: Option<Setup>,
+    /// A change of the clock at a date, where one was found; the rest is then of the clock since.
+    pub(super) change: Option<Change>,
+    /// The timers, where it takes two of them; else empty.
+    pub(super) timers: Vec<Timer>,
+}
+
+/// One of two timers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timer {
+    /// Its period.
+    pub(super) period: f64,
+    /// The period's variance.
+    pub(super) var: f64,
+    /// Ends it explains.
+    pub(super) ends: usize,
 }
 
 /// Lays the prior of the period over the fits.
-fn score(fits: &Fits, (anchor, prior): (Anchor, f64), extra: Extra) -> Option<Score> {
+pub(super) fn score(fits: &Fits, (anchor, prior): (Anchor, f64), extra: Extra) -> Option<Score> {
     let each = fits.iter().map(|(ln_w, setup, fit)| {
         let ln = ln_w + fit.ln_mass + prior::period(fit.period, fit.var.sqrt(), extra).ln();
         (ln, setup, fit)
@@ -48,7 +70,8 @@ fn score(fits: &Fits, (anchor, prior): (Anchor, f64), extra: Extra) -> Option<Sc
     let periods = periods.filter(|p| p.0 > 1e-6).collect();
     let likely = each.iter().filter(|e| prior::plausible(e.2.period, e.2.var.sqrt(), extra));
     let ln_peak = likely.map(|e| e.2.ln_peak()).fold(f64::NEG_INFINITY, f64::max);
-    Some(Score { anchor, prior, ln, ln_peak, periods, setup: Some(*best.1) })
+    let blank = plain(anchor, prior, ln);
+    Some(Score { ln_peak, periods, setup: Some(*best.1), ..blank })
 }
 
 /// A schedule of the wall clock.
@@ -81,11 +104,12 @@ fn wall(times: &Times<'_>, gaps: &[f64], data: &Data) -> Option<Score> {
     let ln_peak = each.iter().map(|e| e.3).fold(f64::NEG_INFINITY, f64::max);
     let periods = each.iter().map(|e| ((e.0 - ln).exp(), e.1, 0.0)).filter(|p| p.0 > 1e-6);
     let periods = periods.collect();
-    Some(Score { anchor: Anchor::Wall, prior: 0.15, ln, ln_peak, periods, setup: Some(best.2) })
+    let blank = plain(Anchor::Wall, 0.15, ln);
+    Some(Score { ln_peak, periods, setup: Some(best.2), ..blank })
 }
 
 /// Two scores of one anchor, weighed `a` to `b`, as one.
-fn merge(a: Option<Score>, b: Option<Score>, (wa, wb): (f64, f64)) -> Option<Score> {
+pub(super) fn merge(a: Option<Score>, b: Option<Score>, (wa, wb): (f64, f64)) -> Option<Score> {
     let (a, b) = match (a, b) {
         (Some(a), Some(b)) => (a, b),
         (Some(a), None) => return Some(Score { ln: a.ln + wa.ln(), ..a }),
@@ -116,14 +140,8 @@ pub(super) fn visits(scores: Vec<Score>) -> Vec<Score> {
 /// A maximum age spread on purpose.
 fn spread_age(ages: &[f64]) -> Option<Score> {
     let u = spread::uniform(ages)?;
-    Some(Score {
-        anchor: Anchor::Open,
-        prior: 0.0,
-        ln: u.ln_mass,
-        ln_peak: u.ln_mass,
-        periods: vec![(1.0, u.middle, u.sd * u.sd)],
-        setup: None,
-    })
+    let periods = vec![(1.0, u.middle, u.sd * u.sd)];
+    Some(Score { ln_peak: u.ln_mass, periods, ..plain(Anchor::Open, 0.0, u.ln_mass) })
 }
 
 /// Scores everything that can be compared on these times.
@@ -134,16 +152,9 @@ pub(super) fn compare(data: &Data) -> Vec<Score> {
     let bursts = Bursts::of(data);
     let opens = if data.has_opens() { data.opens.as_slice() } else { &[] };
     let times = Times { ends: &data.ends, opens };
-    let at = candidates(&ages);
-    let own = if data.has_opens() { Kind::Age } else { Kind::Walk };
-    let extra = if data.has_opens() { Extra::Lateness } else { Extra::Delay };
     if data.has_opens() || !data.parallel && bursts.is_none() {
-        let search = Search { kind: own, at: &at, step, strangers: FEW, hour_shift: false };
-        let sharp = score(&search::fits(&times, &search), (Anchor::Open, 0.48), extra);
-        scores
-            .push(merge(sharp, spread_age(&ages), (0.8, 0.2)).map(|s| Score { prior: 0.48, ..s }));
-        let search = Search { strangers: MANY, ..search };
-        scores.push(score(&search::fits(&times, &search), (Anchor::Mixed, 0.05), extra));
+        scores.extend([open(data), mixed(data, &times, &ages)]);
+        scores.push(count(&ages));
     }
     scores.extend(grids(data, &times, bursts.as_ref()));
     scores.push(Some(plain(Anchor::Random, 0.2, spread::ln_random(&ages, step))));
@@ -153,10 +164,64 @@ pub(super) fn compare(data: &Data) -> Vec<Score> {
     scores.into_iter().flatten().collect()
 }
 
+/// How ages are followed, and what a cycle holds besides the timer.
+fn aging(data: &Data) -> (Kind, Extra) {
+    match data.has_opens() {
+        true => (Kind::Age, Extra::Lateness),
+        false => (Kind::Walk, Extra::Delay),
+    }
+}
+
+/// A timer from the open, perhaps changed at a date.
+fn open(data: &Data) -> Option<Score> {
+    let (kind, extra) = aging(data);
+    let one = |times: &Times<'_>| {
+        let ages = times.ages();
+        let at = candidates(&ages);
+        let search = Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+        let sharp = score(&search::fits(times, &search), (Anchor::Open, 0.48), extra);
+        merge(sharp, spread_age(&ages), (0.8, 0.2)).map(|s| Score { prior: 0.48, ..s })
+    };
+    if kind == Kind::Walk {
+        let times = Times { ends: &data.ends, opens: &[] };
+        return regime::scored(&times, Begins::Shared, &one);
+    }
+    // A new timer holds for what opens after it was set: the order is that of the opens.
+    let (ends, opens) = data.by_open();
+    let ordered = Times { ends: &ends, opens: &opens };
+    regime::scored(&ordered, Begins::Apart, &one)
+}
+
+/// A timer with others beside it: as many strangers as ticks, or a second timer.
+fn mixed(data: &Data, times: &Times<'_>, ages: &[f64]) -> Option<Score> {
+    let (kind, extra) = aging(data);
+    let at = candidates(ages);
+    let search = Search { kind, at: &at, step: data.step, strangers: MANY, hour_shift: false };
+    let named = (Anchor::Mixed, 0.05);
+    let one = score(&search::fits(times, &search), named, extra);
+    let mixed = merge(one, several::of(data, extra), (0.6, 0.4));
+    mixed.map(|s| Score { prior: 0.05, ..s })
+}
+
+/// A number of requests at a steady rate: ages as the sum of so many waits are.
+fn count(ages: &[f64]) -> Option<Score> {
+    let ln = spread::ln_count(ages)?;
+    Some(plain(Anchor::Count, 0.02, ln))
+}
+
 /// A score without parameters worth keeping.
 fn plain(anchor: Anchor, prior: f64, ln: f64) -> Score {
-    let ln_peak = f64::NEG_INFINITY;
-    Score { anchor, prior, ln, ln_peak, periods: Vec::new(), setup: None }
+    Score {
+        anchor,
+        prior,
+        ln,
+        ln_peak: f64::NEG_INFINITY,
+        periods: Vec::new(),
+        setup: None,
+        grid: None,
+        change: None,
+        timers: Vec::new(),
+    }
 }
 
 /// Schedules, loops and bursts: what is tied to no connection's age.
@@ -167,18 +232,30 @@ fn grids(data: &Data, times: &Times<'_>, bursts: Option<&Bursts>) -> Vec<Option<
     // Where connections overlap and no burst gathers them, nobody's end follows another's.
     let own = Times { ends, opens };
     let gaps: Vec<f64> = ends.windows(2).map(|w| w[1] - w[0]).collect();
+    let named = (Anchor::FreeRunning, 0.08);
+    let grid = |times: &Times<'_>| {
+        let at = candidates(&times.gaps());
+        let search = Search {
+            kind: Kind::Grid,
+            at: &at,
+            step: data.step,
+            strangers: FEW,
+            hour_shift: false,
+        };
+        score(&search::fits(times, &search), named, Extra::Drift)
+    };
+    let grid = regime::scored(&own, Begins::Anywhere, &grid);
     let at = candidates(&gaps);
     let search =
-        Search { kind: Kind::Grid, at: &at, step: data.step, strangers: FEW, hour_shift: false };
-    let named = (Anchor::FreeRunning, 0.08);
-    let grid = score(&search::fits(&own, &search), named, Extra::Drift);
-    let search = Search { kind: Kind::Loop, ..search };
+        Search { kind: Kind::Loop, at: &at, step: data.step, strangers: FEW, hour_shift: false };
     let round = score(&search::fits(&own, &search), named, Extra::Delay);
     // A loop's noise adds up as an age's does: only the grid can be told from it by likelihood.
     let peak = grid.as_ref().map_or(f64::NEG_INFINITY, |g| g.ln_peak);
+    let best = grid.as_ref().filter(|g| g.change.is_none()).and_then(|g| g.setup);
     let free = merge(grid, round, (0.85, 0.15));
-    let free = free.map(|s| Score { prior: 0.08, ln_peak: peak, ..s });
-    let mut all = vec![wall(&own, &gaps, data), free];
+    let free = free.map(|s| Score { prior: 0.08, ln_peak: peak, grid: best, ..s });
+    let schedule = |times: &Times<'_>| wall(times, &times.gaps(), data);
+    let mut all = vec![regime::scored(&own, Begins::Anywhere, &schedule), free];
     for score in all.iter_mut().flatten() {
         score.ln += rest;
         score.ln_peak += rest;
@@ -206,12 +283,14 @@ fn silences(data: &Data, ages: &[f64], scores: &mut Vec<Option<Score>>) {
     }
     let last = data.ends.iter().zip(&data.silences).map(|(e, s)| s.map(|s| e - s));
     let last: Vec<Option<f64>> = last.collect();
-    let heard: Vec<f64> = data.silences.iter().flatten().copied().collect();
     let times = Times { ends: &data.ends, opens: &last };
-    let at = candidates(&heard);
-    let search =
-        Search { kind: Kind::Age, at: &at, step: data.step, strangers: FEW, hour_shift: false };
-    let idle = score(&search::fits(&times, &search), (Anchor::Idle, 0.25), Extra::Lateness);
+    let timer = |times: &Times<'_>| {
+        let at = candidates(&times.ages());
+        let search =
+            Search { kind: Kind::Age, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+        score(&search::fits(times, &search), (Anchor::Idle, 0.25), Extra::Lateness)
+    };
+    let idle = regime::scored(&times, Begins::Apart, &timer);
     let ln_before = spread::ln_random(&before, data.step);
     let idle = idle.map(|s| Score { ln: s.ln + ln_before, ln_peak: s.ln_peak + ln_before, ..s });
     scores.push(idle);
@@ -219,7 +298,6 @@ fn silences(data: &Data, ages: &[f64], scores: &mut Vec<Option<Score>>) {
 
 /// The parts the best setting of `score` saw in the data, by index of the end.
 pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
-    let Some(setup) = score.setup else { return Vec::new() };
     let last: Vec<Option<f64>> =
         data.ends.iter().zip(&data.silences).map(|(e, s)| s.map(|s| e - s)).collect();
     let opens = match (score.anchor, data.has_opens()) {
@@ -227,8 +305,36 @@ pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
         (_, true) => data.opens.as_slice(),
         (_, false) => &[],
     };
+    let aged = score.anchor == Anchor::Open && data.has_opens();
+    let order = if aged { data.open_order() } else { (0..data.ends.len()).collect() };
+    let ends: Vec<f64> = order.iter().filter_map(|i| data.ends.get(*i).copied()).collect();
+    let opens: Vec<Option<f64>> = order.iter().filter_map(|i| opens.get(*i).copied()).collect();
+    let times = Times { ends: &ends, opens: &opens };
+    let run = |from: usize, to: usize, setup: Option<Setup>| {
+        let seen = setup.and_then(|s| beat::run(&regime::part(&times, from, to), &s, true));
+        let parts = seen.map(|f| f.parts).unwrap_or_default();
+        let placed = |(i, part): (usize, beat::Part)| order.get(i + from).map(|i| (*i, part));
+        parts.into_iter().filter_map(placed).collect::<Vec<_>>()
+    };
+    let all = data.ends.len();
+    let Some(change) = &score.change else { return run(0, all, score.setup) };
+    let shared = score.setup.is_some_and(|s| s.kind == Kind::Walk);
+    let from = change.at - usize::from(shared && change.at > 0);
+    let mut parts = run(0, change.at, change.before.setup);
+    parts.extend(run(from, all, score.setup));
+    parts
+}
+
+/// The likelihood of a grid at its best parameters, rounding taken for what it is; the filter's
+/// where that cannot be had.
+pub(super) fn exact_peak(data: &Data, score: &Score) -> f64 {
+    let bursts = Bursts::of(data);
+    let own = score.setup.filter(|s| s.kind == Kind::Grid && score.change.is_none());
+    let setup = score.grid.or(own).filter(|_| bursts.is_none());
+    let Some(setup) = setup else { return score.ln_peak };
+    let opens = if data.has_opens() { data.opens.as_slice() } else { &[] };
     let times = Times { ends: &data.ends, opens };
-    beat::run(&times, &setup, true).map(|f| f.parts).unwrap_or_default()
+    score.ln_peak + exact::gain(&times, &setup).unwrap_or(0.0)
 }
 
 /// The mean cycle (end to end), its variance: of use where opens are known as well.

@@ -6,13 +6,13 @@
 use super::data::Data;
 use super::models;
 use super::prior::{self, Extra};
-use super::verdict::{DISCIPLINED, FINE, Ranked, SURE, TIE, slack};
+use super::verdict::{DISCIPLINED, Ranked, SURE, SURER, TIE, slack};
 use crate::terms::Anchor;
 
 /// Most endings asked for; beyond it the answer is that no number would.
 const FAR: u32 = 1000;
 /// What the forecast is stretched by.
-const UNSURE: f64 = 1.8;
+const UNSURE: f64 = 2.2;
 /// A rival below this is none.
 const RIVAL: f64 = 0.005;
 /// One-sided 95 % of the bell.
@@ -35,10 +35,12 @@ pub(super) fn needed(data: &Data, ranked: &[Ranked]) -> Option<u32> {
     let rivals = ranked.iter().skip(1).filter(|r| r.p > RIVAL || tied(first, r));
     let each: Option<Vec<u32>> = rivals.map(|r| view.against(r)).collect();
     // A name that lacks only ages needs those.
-    let few = 6_u32.saturating_sub(data.ends.len() as u32).max(1);
+    let few = 7_u32.saturating_sub(data.ends.len() as u32).max(1);
     let most = each?.into_iter().max().unwrap_or(0).max(few);
-    // The fitted scatter and drift are uncertain themselves; how much, the study says.
-    Some((f64::from(most) * UNSURE).ceil() as u32 + 2)
+    // The fitted scatter and drift are uncertain themselves, the more the fewer ends there are; how
+    // much, the study says.
+    let unsure = UNSURE * (1.0 + 3.0 / data.ends.len().max(1) as f64);
+    Some((f64::from(most) * unsure).ceil() as u32 + 4)
 }
 
 /// Whether two explanations are kept apart by priors alone.
@@ -52,6 +54,8 @@ impl View<'_> {
     fn against(&self, rival: &Ranked) -> Option<u32> {
         let lead = (self.first.p / rival.p.max(1e-12)).ln();
         match (self.first.score.anchor, rival.score.anchor) {
+            // Shapes of ages that differ so little no number of them parts.
+            (Anchor::Count, _) | (_, Anchor::Count) => None,
             (Anchor::Random, _) => Some(6),
             (_, Anchor::Random) => Some(3),
             (Anchor::Idle | Anchor::Mixed | Anchor::Event, _) => None,
@@ -71,14 +75,15 @@ impl View<'_> {
     /// Until noise that adds up is told from noise that does not.
     fn walks(&self, lead: f64) -> Option<u32> {
         let n = self.data.ends.len() as f64;
-        let fine = self.noise.0.sqrt() < FINE * self.data.step;
+        // The scatter found later may be somewhat less.
+        let scatter = 0.8 * self.noise.0.sqrt() / self.data.step;
         let now = self.told(n);
         (1..=FAR).find(|more| {
             let ends = n + f64::from(*more);
             let told = self.told(ends);
             let low = told - LUCK * (2.0 * told).sqrt();
-            low > slack(ends, fine)
-                && lead + (told - now) - LUCK * (2.0 * told).sqrt() > SURE.1.ln()
+            low > slack(ends, scatter)
+                && lead + (told - now) - LUCK * (2.0 * told).sqrt() > SURER.1.ln()
         })
     }
 
@@ -105,7 +110,7 @@ impl View<'_> {
         let odds = |m: f64| lead + 1.5 * (m / n).ln() - 0.5 * LUCK * LUCK;
         let found = (1..=FAR).find(|more| {
             let m = n + f64::from(*more);
-            bound(m) < DISCIPLINED * cycle && odds(m) > SURE.1.ln()
+            bound(m) < DISCIPLINED * cycle && odds(m) > SURER.1.ln()
         });
         found.map(|more| more.max(1))
     }

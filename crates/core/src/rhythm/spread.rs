@@ -12,7 +12,7 @@ fn ln_scales() -> f64 {
 }
 
 /// ln Γ by Lanczos (g = 7, n = 9), for x > 0.
-fn ln_gamma(x: f64) -> f64 {
+pub(super) fn ln_gamma(x: f64) -> f64 {
     const C: [f64; 8] = [
         676.5203681218851,
         -1259.1392167224028,
@@ -93,6 +93,23 @@ pub(super) fn ln_random(ages: &[f64], step: f64) -> f64 {
     ln_sum(&terms)
 }
 
+/// Logarithm of the evidence of ages that are sums of as many waits as requests are allowed: gamma
+/// of shape 12 to 1000 (so many requests, each at random at a steady rate), the rate integrated
+/// out. Fewer requests look like chance, more like a timer. `None` of fewer than two ages.
+pub(super) fn ln_count(ages: &[f64]) -> Option<f64> {
+    const REQUESTS: [f64; 8] = [12.0, 20.0, 35.0, 60.0, 100.0, 200.0, 400.0, 1000.0];
+    if ages.len() < 2 || ages.iter().any(|a| *a <= 0.0) {
+        return None;
+    }
+    let n = ages.len() as f64;
+    let (sum, logs) = (ages.iter().sum::<f64>(), ages.iter().map(|a| a.ln()).sum::<f64>());
+    let each = REQUESTS.iter().map(|k| {
+        (k - 1.0) * logs + ln_gamma(k * n) - n * ln_gamma(*k) - k * n * sum.ln() - ln_scales().ln()
+    });
+    let terms: Vec<f64> = each.map(|t| t - (REQUESTS.len() as f64).ln()).collect();
+    Some(ln_sum(&terms))
+}
+
 /// A maximum age spread uniformly: evidence, and the middle with its standard deviation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Uniform {
@@ -144,6 +161,27 @@ mod tests {
     fn the_gamma_function_knows_its_factorials() {
         assert!((ln_gamma(5.0) - (24.0_f64).ln()).abs() < 1e-10);
         assert!((ln_gamma(0.5) - PI.sqrt().ln()).abs() < 1e-10);
+    }
+
+    #[test]
+    fn the_evidence_of_a_count_matches_a_brute_sum() {
+        let ages = [90.0_f64, 101.0, 97.0, 112.0, 85.0];
+        let steps = 40_000;
+        let width = (1e8_f64).ln() / f64::from(steps);
+        let of = |k: f64| -> f64 {
+            (0..steps)
+                .map(|i| 0.1 * ((f64::from(i) + 0.5) * width).exp() / k)
+                .map(|s: f64| {
+                    let ln = |a: &f64| (k - 1.0) * a.ln() - a / s - k * s.ln() - ln_gamma(k);
+                    ages.iter().map(ln).sum::<f64>().exp()
+                })
+                .sum::<f64>()
+                / f64::from(steps)
+        };
+        let ks = [12.0, 20.0, 35.0, 60.0, 100.0, 200.0, 400.0, 1000.0];
+        let brute: f64 = ks.iter().map(|k| of(*k)).sum::<f64>() / 8.0;
+        let closed = ln_count(&ages).unwrap().exp();
+        assert!((brute / closed - 1.0).abs() < 1e-3, "{brute} {closed}");
     }
 
     #[test]

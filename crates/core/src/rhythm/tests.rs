@@ -77,6 +77,23 @@ fn without_drift_open_and_wall_are_not_told_apart() {
 }
 
 #[test]
+fn a_stamp_that_slips_once_is_no_walk() {
+    // A grid a hair short of the hour: after half of the ends each stamp says a second less.
+    let times: Vec<f64> = (0..120).map(|i| f64::from(i) * 3599.99 + 0.66).collect();
+    let r = read(&ends(&times));
+    assert_ne!(r.rhythm.anchor, Anchor::Open, "{}", show(&r));
+}
+
+#[test]
+fn a_clock_at_the_edge_of_a_second_is_no_walk() {
+    // Every hour, but for a hair that wanders over the edge of the stamps' second and back.
+    let late = |i: i32| if (40..80).contains(&i) { -0.001 } else { 0.001 };
+    let times: Vec<f64> = (0..120).map(|i| f64::from(i) * 3600.0 + 22.0 + late(i)).collect();
+    let r = read(&ends(&times));
+    assert_eq!(r.rhythm.anchor, Anchor::Undetermined, "{}", show(&r));
+}
+
+#[test]
 fn a_schedule_with_visible_jitter_is_a_schedule() {
     let mut dice = Dice(3);
     let times: Vec<f64> = (0..30).map(|i| f64::from(i) * 86_400.0 + 4.0 * dice.uniform()).collect();

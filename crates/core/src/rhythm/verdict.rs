@@ -9,14 +9,25 @@ use super::data::{self, Data};
 use super::models::{self, Score};
 use super::power;
 use super::prior::{self, Extra, ln_sum};
-use crate::rhythm::{Beat, CountsFrom, Model, PhaseBreak, Reading, Rhythm};
+use crate::rhythm::{Beat, CountsFrom, Model, PhaseBreak, Reading, Regime, Rhythm, Timer};
 use crate::terms::Anchor;
 use crate::time::Gap;
 
 /// Probability a name needs, and how many times the next.
 pub(super) const SURE: (f64, f64) = (0.90, 9.0);
+/// The same between a timer from the open, a schedule and a free clock, which differ in little but
+/// where noise goes.
+pub(super) const SURER: (f64, f64) = (0.95, 19.0);
+/// A rival below this is one by its fit alone.
+const REFUTED: f64 = 1e-3;
+/// What a leader must hold of that by itself, where there are fewer ages than these.
+const ALONE: f64 = 0.85;
+const FEW: usize = 12;
 /// Likelihoods closer than this (natural logarithm) do not tell two explanations apart.
 pub(super) const TIE: f64 = 2.0;
+
+/// The same for a count of requests, whose evidence is not that of its best parameters.
+const COUNT_TIE: f64 = 1.0;
 
 /// Connections shorter than this, seconds, with long pauses between them, are visits.
 const VISIT: f64 = 10.0;
@@ -27,9 +38,10 @@ pub(super) const FINE: f64 = 0.5;
 pub(super) const DISCIPLINED: f64 = 20e-6;
 
 /// How far apart likelihoods must be. Below the stamps' step the filter takes rounding for noise,
-/// which it is not: each age may tell a little too much.
-pub(super) fn slack(ages: f64, fine: bool) -> f64 {
-    if fine { TIE + 0.15 * ages } else { TIE }
+/// which it is not: each age may tell too much, the more so the finer the clock (`scatter` in
+/// steps of the stamps).
+pub(super) fn slack(ages: f64, scatter: f64) -> f64 {
+    TIE + 0.2 * ages * (1.0 - scatter / FINE).max(0.0)
 }
 
 /// A score with its share.
@@ -60,6 +72,8 @@ fn blank(events: usize) -> Reading {
         breaks: Vec::new(),
         beats: Vec::new(),
         counts_from: None,
+        regimes: Vec::new(),
+        timers: Vec::new(),
         why: None,
         next: Vec::new(),
         notes: Vec::new(),
@@ -80,7 +94,7 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
     let (data, scores) = scored(data, &mut out.notes);
     let ranked = rank(scores);
     out.models = ranked.iter().map(model).collect();
-    let (anchor, why) = name(&ranked, ages.len(), data.step);
+    let (anchor, why) = name(&data, &ranked, ages.len());
     out.rhythm.anchor = anchor;
     out.notes.extend(why.clone());
     out.why = why;
@@ -88,7 +102,9 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
         out.rhythm.reconnect_delay_s = Some(data::median(&data.delays()));
     }
     if let Some(clock) = leading_clock(&ranked) {
-        period(&data, clock, &ranked, &mut out);
+        period(&recent(&data, clock), clock, &ranked, &mut out);
+        regimes(&data, clock, &mut out);
+        out.timers = clock.score.timers.iter().map(timer).collect();
         out.beats = beats(&data, clock);
         out.breaks = breaks(&out.beats);
         out.counts_from = clock.score.setup.map(|s| match s.kind {
@@ -97,6 +113,7 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
             Kind::Age => CountsFrom::Own,
         });
         said_of_breaks(&mut out);
+        said_of_loops(&data, &mut out);
     }
     if anchor == Anchor::Wall {
         out.notes.push(time_of_day(&data));
@@ -105,7 +122,8 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
         out.notes.push(format!("Ends come in {} bursts of up to {}.", b.count, b.largest));
     }
     if anchor == Anchor::Undetermined {
-        out.rhythm.events_needed = power::needed(&data, &ranked);
+        let now = leading_clock(&ranked).map(|clock| recent(&data, clock));
+        out.rhythm.events_needed = power::needed(now.as_ref().unwrap_or(&data), &ranked);
         let more = out.rhythm.events_needed;
         out.next.extend(more.map(|n| format!("About {n} more endings would tell.")));
     }
@@ -197,11 +215,14 @@ fn model(r: &Ranked) -> Model {
 }
 
 /// The anchor, or why there is none.
-fn name(ranked: &[Ranked], ages: usize, step: f64) -> (Anchor, Option<String>) {
+fn name(data: &Data, ranked: &[Ranked], ages: usize) -> (Anchor, Option<String>) {
     let Some(first) = ranked.first() else { return (Anchor::Undetermined, None) };
-    let next = ranked.get(1).map_or(0.0, |r| r.p);
     let lead = first.score.anchor;
-    if let Some(why) = tied(ranked, ages, step) {
+    let rival = ranked.iter().skip(1).find(|r| !inside(lead, r.score.anchor));
+    let next = rival.map_or(0.0, |r| r.p);
+    let held: f64 = ranked.iter().filter(|r| inside(lead, r.score.anchor)).map(|r| r.p).sum();
+    let held = first.p + held;
+    if let Some(why) = tied(data, ranked) {
         return (Anchor::Undetermined, Some(why.to_owned()));
     }
     if lead == Anchor::Wall && !disciplined(ranked) {
@@ -209,46 +230,126 @@ fn name(ranked: &[Ranked], ages: usize, step: f64) -> (Anchor, Option<String>) {
                    clock of its own both fit.";
         return (Anchor::Undetermined, Some(why.to_owned()));
     }
-    let enough = if lead == Anchor::Random { 6 } else { 3 };
+    if lead == Anchor::FreeRunning && first.score.change.is_some() {
+        let why = "The clock was set anew, and the ends since are too few to show whether it runs \
+                   on by itself.";
+        return (Anchor::Undetermined, Some(why.to_owned()));
+    }
+    if lead == Anchor::Open && counted(ranked) {
+        let why = "So uneven a timer and a limit on the number of requests fit equally well: count \
+                   the requests of each connection.";
+        return (Anchor::Undetermined, Some(why.to_owned()));
+    }
+    if lead == Anchor::Count && !data.has_opens() {
+        let why = "The ages are uneven as a limit on the number of requests makes them, but without \
+                   openings reconnects may make them so.";
+        return (Anchor::Undetermined, Some(why.to_owned()));
+    }
+    // What counts from a known moment shows itself in three ages; a course of ends does not.
+    let own = data.has_opens() && matches!(lead, Anchor::Open | Anchor::Idle | Anchor::Mixed);
+    let enough = if own || lead == Anchor::Event { 3 } else { 6 };
     if ages < enough {
         return (Anchor::Undetermined, Some(format!("{ages} ages do not make a rhythm.")));
     }
-    if first.p >= SURE.0 && first.p >= SURE.1 * next {
+    let near = |a: Anchor| even(a) || lead == Anchor::Open && a == Anchor::Count;
+    let close = rival.is_some_and(|r| even(lead) && near(r.score.anchor));
+    let sure = if close { SURER } else { SURE };
+    let alone = if ages < FEW { ALONE } else { 0.5 };
+    if first.p >= alone && held >= sure.0 && held >= sure.1 * next {
         return (lead, None);
     }
-    let rival = ranked.get(1).map(|r| word(r.score.anchor)).unwrap_or_default();
+    // Few ages, and others beside the timer may be as many as the timer's own.
+    let beside = ranked.iter().find(|r| inside(lead, r.score.anchor)).filter(|b| b.p > next);
+    let (held, rival) = beside.map_or((held, rival), |b| (first.p, Some(b)));
+    let next = rival.map_or(0.0, |r| r.p);
+    let rival = rival.map(|r| word(r.score.anchor)).unwrap_or_default();
     let why = format!(
         "{} ({:.0} %) and {rival} ({:.0} %) are not told apart by these times.",
         word(lead),
-        first.p * 100.0,
+        held * 100.0,
         next * 100.0,
     );
     (Anchor::Undetermined, Some(why))
 }
 
+/// Whether a clock's ticks may be as even as another's of these.
+pub(super) fn even(anchor: Anchor) -> bool {
+    matches!(anchor, Anchor::Open | Anchor::Wall | Anchor::FreeRunning)
+}
+
+/// Whether an explanation says what the leader says and more: a timer with others beside it is that
+/// timer.
+fn inside(lead: Anchor, other: Anchor) -> bool {
+    lead == Anchor::Open && other == Anchor::Mixed
+}
+
 /// Why a leader among open, wall and free-running is led by its prior alone, if it is.
-fn tied(ranked: &[Ranked], ages: usize, step: f64) -> Option<&'static str> {
+fn tied(data: &Data, ranked: &[Ranked]) -> Option<&'static str> {
     let lead = ranked.first()?.score.anchor;
-    let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
-    let same = |a: Option<&Score>, b: Option<&Score>| {
-        let Some((a, b)) = a.zip(b) else { return false };
-        let fine = [a, b].iter().any(|s| s.setup.is_some_and(|s| s.scatter < FINE * step));
-        (a.ln_peak - b.ln_peak).abs() < slack(ages as f64, fine)
+    let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a);
+    let open = &find(Anchor::Open)?.score;
+    let same = |grid: Option<&Ranked>| {
+        let Some(Ranked { score: grid, p }) = grid else { return false };
+        let scatters = [open, grid].map(|s| s.setup.map_or(1.0, |s| s.scatter / data.step));
+        let scatter = scatters.iter().copied().fold(1.0, f64::min);
+        let fine = scatter < FINE;
+        if lead != Anchor::Open {
+            let slack = slack(data.ends.len() as f64, scatter);
+            return (open.ln_peak - grid.ln_peak).abs() < slack;
+        }
+        // Rounding that repeats itself favours the walk: what the grid is worth without that.
+        match fine {
+            // A phase that moved with a reconnect tells whatever rounding does.
+            true if *p < REFUTED => open.ln_peak - models::exact_peak(data, grid) < 2.0 * TIE,
+            true => open.ln_peak - models::exact_peak(data, grid) < 3.0 * TIE,
+            false => open.ln_peak - grid.ln_peak < TIE,
+        }
     };
-    let (open, wall, free) = (find(Anchor::Open), find(Anchor::Wall), find(Anchor::FreeRunning));
-    if matches!(lead, Anchor::Open | Anchor::Wall) && same(open, wall) {
+    let hidden = lead == Anchor::Open && ranked.first().is_some_and(|r| within_a_step(data, r));
+    if matches!(lead, Anchor::Open | Anchor::Wall) && same(find(Anchor::Wall)) {
         return Some(
             "The drift is below what the stamps show and the period divides a day: a timer counted \
              from the open and a schedule fit equally well.",
         );
     }
-    if matches!(lead, Anchor::Open | Anchor::FreeRunning) && same(open, free) {
+    let steady = matches!(lead, Anchor::Open | Anchor::FreeRunning);
+    if hidden || steady && same(find(Anchor::FreeRunning)) {
         return Some(
             "The drift is steady: a timer counted from the open with an even reconnect delay and a \
              clock that runs slow fit equally well.",
         );
     }
     None
+}
+
+/// Whether all that an even course leaves over is of the size of the stamps' step: then what looks
+/// like noise that adds up may be a clock near the edge of a second.
+fn within_a_step(data: &Data, open: &Ranked) -> bool {
+    if data.has_opens() || open.score.change.is_some() {
+        return false;
+    }
+    let mut course = vec![(0.0, 0.0)];
+    let mut periods = 0.0;
+    let first = data.ends.first().copied().unwrap_or(0.0);
+    for (i, part) in models::parts(data, &open.score) {
+        let Part::Tick(k) = part else { return false };
+        periods += f64::from(k);
+        course.push((periods, data.ends.get(i).copied().unwrap_or(first) - first));
+    }
+    let cycle = course.last().map_or(0.0, |(_, t)| t / periods.max(1.0));
+    let left = || course.iter().map(|(k, t)| t - k * cycle);
+    let range = left().fold(f64::NEG_INFINITY, f64::max) - left().fold(f64::INFINITY, f64::min);
+    range <= 1.5 * data.step
+}
+
+/// Whether a number of requests explains the ages as well as the timer that leads. What varies
+/// little no count explains.
+fn counted(ranked: &[Ranked]) -> bool {
+    let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
+    let (Some(open), Some(count)) = (find(Anchor::Open), find(Anchor::Count)) else {
+        return false;
+    };
+    count.ln > open.ln - COUNT_TIE
 }
 
 /// Whether a schedule's drift is bounded (95 %) below what undisciplined clocks commonly have.
@@ -323,6 +424,40 @@ fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
     }
 }
 
+/// Two regimes, where a change of the timer is as sure as a name and the intervals stand apart.
+fn regimes(data: &Data, clock: &Ranked, out: &mut Reading) {
+    let Some(change) = clock.score.change.as_ref().filter(|c| c.share >= SURE.0) else { return };
+    let bounds = |s: &Score| (quantile(&s.periods, 0.025), quantile(&s.periods, 0.975));
+    let (old, new) = (bounds(&change.before), bounds(&clock.score));
+    if old.1 >= new.0 && new.1 >= old.0 {
+        return;
+    }
+    let first = if clock.score.anchor == Anchor::Open { data.open_order() } else { Vec::new() };
+    let place = first.get(change.at).copied().unwrap_or(change.at);
+    let regime = |from: usize, s: &Score, (low_s, high_s): (f64, f64)| {
+        let index = data.index.get(from).copied().unwrap_or(from);
+        Regime { from: index, period_s: models::moments(&s.periods).0, low_s, high_s }
+    };
+    out.regimes = vec![regime(0, &change.before, old), regime(place, &clock.score, new)];
+}
+
+/// The ends that tell of the clock as it is now: all, or those since it was set anew.
+fn recent(data: &Data, clock: &Ranked) -> Data {
+    let sure = clock.score.change.as_ref().filter(|c| c.share >= SURE.0 && !data.parallel);
+    sure.map_or_else(|| data.clone(), |change| data.tail(change.at.saturating_sub(1)))
+}
+
+/// A timer as the reading prints it.
+fn timer(t: &models::Timer) -> Timer {
+    let sd = t.var.sqrt();
+    Timer {
+        period_s: t.period,
+        low_s: t.period - 1.96 * sd,
+        high_s: t.period + 1.96 * sd,
+        ends: t.ends,
+    }
+}
+
 /// Whether the drift is the measured reconnect delay: the proof that the open is the anchor.
 fn drift_is_delay(data: &Data, drift: f64, var: f64) -> Option<String> {
     let delays = data.delays();
@@ -368,8 +503,8 @@ fn beats(data: &Data, clock: &Ranked) -> Vec<(usize, Beat)> {
     let next = parts.iter().skip(1).map(|p| Some(p.1)).chain([None]);
     let beat = |((i, part), next): (&(usize, Part), Option<Part>)| {
         let beat = match (part, next) {
-            (Part::Tick(periods), _) => Beat::Tick(*periods),
-            (Part::Jump(shift), Some(Part::Tick(_))) => Beat::Moved(*shift),
+            (Part::Tick(periods) | Part::Late(periods), _) => Beat::Tick(*periods),
+            (Part::Jump(shift), Some(Part::Tick(_) | Part::Late(_))) => Beat::Moved(*shift),
             (Part::Jump(_) | Part::Stranger, _) => Beat::Stranger,
         };
         data.index.get(*i).map(|index| (*index, beat))
@@ -386,6 +521,17 @@ fn breaks(beats: &[(usize, Beat)]) -> Vec<PhaseBreak> {
         Beat::Tick(_) | Beat::Stranger => None,
     });
     found.collect()
+}
+
+/// What else leaves the same times as a timer from the open of which only ends are known.
+fn said_of_loops(data: &Data, out: &mut Reading) {
+    if out.rhythm.anchor == Anchor::Open && !data.has_opens() && out.breaks.is_empty() {
+        out.notes.push(
+            "A program that sleeps this long and then reconnects by itself leaves the same times; \
+             one connection restarted by hand tells."
+                .to_owned(),
+        );
+    }
 }
 
 /// What jumps mean, and what to do where there are none and the anchor is open.

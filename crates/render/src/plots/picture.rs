@@ -170,8 +170,11 @@ fn course_legend(plot: &Course) -> Vec<(&'static str, String)> {
     if plot.points.iter().any(|p| p.off_s.is_none()) {
         entries.push(("off", "an end that is not the clock's".to_owned()));
     }
-    if !plot.marks.is_empty() {
+    if plot.marks.iter().any(|m| !m.set_anew) {
         entries.push(("mark", "the phase moved by this much (taken out)".to_owned()));
+    }
+    if plot.marks.iter().any(|m| m.set_anew) {
+        entries.push(("mark", "the timer was set anew".to_owned()));
     }
     entries
 }

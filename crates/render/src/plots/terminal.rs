@@ -186,8 +186,10 @@ fn key(plot: &Course, g: &Glyphs) -> String {
     if plot.points.iter().any(|p| p.off_s.is_none()) {
         says.push(format!("{} not the clock's", g.stranger));
     }
-    if let Some(mark) = plot.marks.first() {
-        let more = match plot.marks.len() {
+    let (anew, moved): (Vec<_>, Vec<_>) = plot.marks.iter().partition(|m| m.set_anew);
+    says.extend(anew.iter().map(|m| format!("{} set anew, {}", g.mark, m.says)));
+    if let Some(mark) = moved.first() {
+        let more = match moved.len() {
             1 => String::new(),
             n => format!(" and {} more", n - 1),
         };

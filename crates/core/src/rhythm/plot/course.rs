@@ -68,6 +68,8 @@ pub struct Mark {
     pub at_s: f64,
     /// What, in a few words.
     pub says: String,
+    /// Whether the timer was set anew then; else the phase moved.
+    pub set_anew: bool,
 }
 
 /// Draws it up; `None` without a period or with fewer than three ends on the beat.
@@ -79,9 +81,10 @@ pub(super) fn of(data: &Data, reading: &Reading) -> Option<Course> {
     let against = rhythm.drift_against_s.filter(near).unwrap_or(period);
     let own = reading.counts_from == Some(CountsFrom::Own) || data.parallel;
     let beats = placed(data, reading);
+    let grids = Grids::of(data, reading, against);
     let (shows, points) = match own {
-        true => (Shows::Age, ages(data, reading, &beats, against)),
-        false => (Shows::Phase, phases(data, reading, &beats, against)),
+        true => (Shows::Age, ages(data, reading, &beats, &grids)),
+        false => (Shows::Phase, phases(data, reading, &beats, &grids)),
     };
     let on: Vec<(f64, f64)> = points.iter().filter_map(|p| p.off_s.map(|o| (p.at_s, o))).collect();
     if on.len() < 3 {
@@ -92,23 +95,33 @@ pub(super) fn of(data: &Data, reading: &Reading) -> Option<Course> {
         Shows::Age => 0.0,
         Shows::Phase => rhythm.drift_s_per_cycle.unwrap_or(period - against) / period,
     };
-    let mean = on.iter().map(|(t, o)| o - slope * t).sum::<f64>() / on.len() as f64;
-    let line = Line { from: (0.0, mean), to: (last, mean + slope * last) };
+    let since = grids.changed_s.unwrap_or(0.0);
+    let (old, new) = on.split_at(on.partition_point(|p| p.0 < since));
+    // The regime before is measured against its own period: its line is level.
+    let fitted: Vec<Line> = [fit(old, 0.0, (0.0, since)), fit(new, slope, (since, last))]
+        .into_iter()
+        .flatten()
+        .collect();
     let rest: Vec<(f64, f64)> = match shows {
         Shows::Age => Vec::new(),
-        Shows::Phase => on.iter().map(|(t, o)| (*t, o - mean - slope * t)).collect(),
+        Shows::Phase => on.iter().map(|p| (p.0, p.1 - on_line(&fitted, p.0))).collect(),
     };
-    let drifts = (slope * last).abs() > data.step.max(1e-3);
+    let drifts = (slope * (last - since)).abs() > data.step.max(1e-3);
     let wall = reading.models.first().is_some_and(|m| m.anchor == Anchor::Wall);
-    let level = (shows == Shows::Phase && drifts && !wall)
-        .then_some(Line { from: (0.0, mean), to: (last, mean) });
-    let marks = if own { Vec::new() } else { marks(data, &beats) };
-    let seen = on.iter().map(|p| p.1).chain([line.from.1, line.to.1]);
+    let level = fitted
+        .last()
+        .filter(|_| shows == Shows::Phase && drifts && !wall)
+        .map(|l| Line { from: l.from, to: (l.to.0, l.from.1) });
+    let mut marks = if own { Vec::new() } else { marks(data, &beats) };
+    marks.extend(grids.mark(reading));
+    marks.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    let corners: Vec<f64> = fitted.iter().flat_map(|l| [l.from.1, l.to.1]).collect();
+    let seen = on.iter().map(|p| p.1).chain(corners);
     let seen = seen.chain(level.map(|l| l.from.1));
     Some(Course {
         shows,
         against_s: against,
-        fitted: vec![line],
+        fitted,
         level,
         marks,
         time: Axis::time(0.0, last, 8),
@@ -116,6 +129,58 @@ pub(super) fn of(data: &Data, reading: &Reading) -> Option<Course> {
         rest: padded(rest.iter().map(|r| r.1), data.step),
         points,
         residuals: rest,
+    })
+}
+
+/// What offsets are measured against: one period, or another one from a date on.
+struct Grids {
+    /// Before the change.
+    old: f64,
+    /// Since.
+    new: f64,
+    /// Place of the first end since.
+    from: usize,
+    /// When that was, seconds since the first end.
+    changed_s: Option<f64>,
+}
+
+impl Grids {
+    fn of(data: &Data, reading: &Reading, against: f64) -> Grids {
+        let change = reading.regimes.first().zip(reading.regimes.get(1));
+        let from = change.and_then(|(_, new)| data.index.iter().position(|i| *i == new.from));
+        let first = data.ends.first().copied().unwrap_or(0.0);
+        let changed_s = from.and_then(|at| data.ends.get(at)).map(|end| end - first);
+        let old = change.map_or(against, |(old, _)| old.period_s);
+        Grids { old, new: against, from: from.unwrap_or(0), changed_s }
+    }
+
+    fn against(&self, place: usize) -> f64 {
+        if place < self.from { self.old } else { self.new }
+    }
+
+    /// The change as a mark.
+    fn mark(&self, reading: &Reading) -> Option<Mark> {
+        let (old, new) = reading.regimes.first().zip(reading.regimes.get(1))?;
+        let says = format!("from {} to {}", length(old.period_s), length(new.period_s));
+        Some(Mark { at_s: self.changed_s?, says, set_anew: true })
+    }
+}
+
+/// A line of this slope through the middle of the points, over a stretch of time.
+fn fit(points: &[(f64, f64)], slope: f64, (from, to): (f64, f64)) -> Option<Line> {
+    if points.is_empty() {
+        return None;
+    }
+    let off = points.iter().map(|(t, o)| o - slope * t).sum::<f64>() / points.len() as f64;
+    Some(Line { from: (from, off + slope * from), to: (to, off + slope * to) })
+}
+
+/// Where the line of that time stands.
+fn on_line(lines: &[Line], at: f64) -> f64 {
+    let line = lines.iter().rfind(|l| l.from.0 <= at).or(lines.first());
+    line.map_or(0.0, |l| {
+        let over = (l.to.0 - l.from.0).max(1e-9);
+        l.from.1 + (at - l.from.0) / over * (l.to.1 - l.from.1)
     })
 }
 
@@ -137,12 +202,15 @@ fn placed(data: &Data, reading: &Reading) -> Vec<Option<Beat>> {
 }
 
 /// How late each end is, jumps taken out.
-fn phases(data: &Data, reading: &Reading, beats: &[Option<Beat>], against: f64) -> Vec<Point> {
+fn phases(data: &Data, reading: &Reading, beats: &[Option<Beat>], grids: &Grids) -> Vec<Point> {
     let first = data.ends.first().copied().unwrap_or(0.0);
     let mut known = (first, 0.0);
     let mut points = Vec::with_capacity(data.ends.len());
-    for (&end, beat) in data.ends.iter().zip(beats) {
+    for (place, (&end, beat)) in data.ends.iter().zip(beats).enumerate() {
+        let against = grids.against(place);
         let off_s = match beat {
+            // Another grid begins: where, is not told by the one before.
+            None if place > 0 && place == grids.from => Some(known.1),
             // Without a filter's word: step by step, so that a drift is followed past half a
             // period.
             None => {
@@ -166,15 +234,17 @@ fn phases(data: &Data, reading: &Reading, beats: &[Option<Beat>], against: f64) 
 }
 
 /// How much longer than the timer each age was.
-fn ages(data: &Data, reading: &Reading, beats: &[Option<Beat>], against: f64) -> Vec<Point> {
+fn ages(data: &Data, reading: &Reading, beats: &[Option<Beat>], grids: &Grids) -> Vec<Point> {
     let first = data.ends.first().copied().unwrap_or(0.0);
     let idle = reading.models.first().is_some_and(|m| m.anchor == Anchor::Idle);
     let of = if idle { &data.silences } else { &data.lives };
-    let point = |((end, age), beat): ((&f64, &Option<f64>), &Option<Beat>)| {
-        let own = !matches!(beat, Some(Beat::Stranger | Beat::Moved(_)));
-        Point { at_s: end - first, off_s: age.filter(|_| own).map(|a| a - against) }
+    let point = |place: usize| {
+        let own = !matches!(beats.get(place), Some(Some(Beat::Stranger | Beat::Moved(_))));
+        let age = of.get(place).copied().flatten().filter(|_| own);
+        let end = data.ends.get(place).copied().unwrap_or(first);
+        Point { at_s: end - first, off_s: age.map(|a| a - grids.against(place)) }
     };
-    data.ends.iter().zip(of).zip(beats).map(point).collect()
+    (0..data.ends.len()).map(point).collect()
 }
 
 /// Where the phase moved.
@@ -183,7 +253,8 @@ fn marks(data: &Data, beats: &[Option<Beat>]) -> Vec<Mark> {
     let mark = |(end, beat): (&f64, &Option<Beat>)| {
         let Some(Beat::Moved(shift)) = beat else { return None };
         let way = if *shift < 0.0 { "earlier" } else { "later" };
-        Some(Mark { at_s: end - first, says: format!("{} {way}", length(shift.abs())) })
+        let says = format!("{} {way}", length(shift.abs()));
+        Some(Mark { at_s: end - first, says, set_anew: false })
     };
     data.ends.iter().zip(beats).filter_map(mark).collect()
 }
