@@ -30,7 +30,7 @@ fn the_first_screen_keeps_to_80_columns_but_for_commands() {
     let long: Vec<&str> = ran.out.lines().filter(|l| l.chars().count() > 80).collect();
     for line in long {
         let command = [
-            "for n in 1 2; do",
+            "hopclock collect ",
             "tcpdump ",
             "sysctl ",
             "journalctl ",
