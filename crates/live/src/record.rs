@@ -144,6 +144,14 @@ const ROUND_MS: u16 = 20;
 /// Packets taken from one socket before the next is asked.
 const A_ROUND: usize = 256;
 
+/// What a round over all sockets came to.
+struct Round {
+    /// A socket may have more.
+    more: bool,
+    /// Nothing older than this will come out of any socket.
+    safe_ns: i64,
+}
+
 struct Work<W: Write> {
     taps: Vec<Tap>,
     writer: Writer,
@@ -190,11 +198,12 @@ impl<W: Write> Work<W> {
             if !last {
                 self.wait()?;
             }
-            while self.round()? {
-                self.write_before(crate::clock::now().ns() - PATIENCE_NS);
+            let mut round = self.round()?;
+            while round.more {
+                self.write_before(round.safe_ns);
+                round = self.round()?;
             }
-            let now = crate::clock::now().ns();
-            self.write_before(if last { i64::MAX } else { now - PATIENCE_NS });
+            self.write_before(if last { i64::MAX } else { round.safe_ns });
             self.out.write_all(&self.writer.take())?;
             self.out.flush()?;
             if last {
@@ -216,17 +225,23 @@ impl<W: Write> Work<W> {
         }
     }
 
-    /// Takes a little from every socket; whether there may be more.
-    fn round(&mut self) -> io::Result<bool> {
+    /// Takes a little from every socket.
+    fn round(&mut self) -> io::Result<Round> {
+        // Asked first: what is stamped before this and not here yet is only being queued.
+        let mut safe_ns = crate::clock::now().ns() - PATIENCE_NS;
         let mut more = false;
         for index in 0..self.taps.len() {
             let mut taken = 0;
             while taken < A_ROUND && self.take(index)? {
                 taken += 1;
             }
-            more |= taken == A_ROUND;
+            if taken == A_ROUND {
+                more = true;
+                // What this socket still holds is younger than what it gave last.
+                safe_ns = safe_ns.min(self.frame.at.ns());
+            }
         }
-        Ok(more)
+        Ok(Round { more, safe_ns })
     }
 
     fn take(&mut self, index: usize) -> io::Result<bool> {
