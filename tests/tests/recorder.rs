@@ -76,7 +76,7 @@ impl Wire {
         std::thread::scope(|scope| {
             for (side, socket) in sockets.iter().enumerate() {
                 scope.spawn(move || {
-                    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                    socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
                     socket.connect((Self::address(1 - side), PORTS[1 - side])).unwrap();
                     for first in (0..BURST).step_by(AT_ONCE as usize) {
                         for number in first..first + AT_ONCE {
