@@ -39,7 +39,7 @@ pub(super) fn needed(data: &Data, ranked: &[Ranked]) -> Option<u32> {
     let most = each?.into_iter().max().unwrap_or(0).max(few);
     // The fitted scatter and drift are uncertain themselves, the more the fewer ends there are; how
     // much, the study says.
-    let unsure = UNSURE * (1.0 + 3.0 / data.ends.len().max(1) as f64);
+    let unsure = UNSURE * (1.0 + 6.0 / data.ends.len().max(1) as f64);
     Some((f64::from(most) * unsure).ceil() as u32 + 4)
 }
 

@@ -26,8 +26,9 @@ const FEW: usize = 12;
 /// Likelihoods closer than this (natural logarithm) do not tell two explanations apart.
 pub(super) const TIE: f64 = 2.0;
 
-/// The same for a count of requests, whose evidence is not that of its best parameters.
-const COUNT_TIE: f64 = 1.0;
+/// The same for a count of requests, whose evidence is not that of its best parameters: this much,
+/// and so much over the number of ages.
+const COUNT_TIE: (f64, f64) = (1.0, 9.0);
 
 /// Connections shorter than this, seconds, with long pauses between them, are visits.
 const VISIT: f64 = 10.0;
@@ -235,7 +236,7 @@ fn name(data: &Data, ranked: &[Ranked], ages: usize) -> (Anchor, Option<String>)
                    on by itself.";
         return (Anchor::Undetermined, Some(why.to_owned()));
     }
-    if lead == Anchor::Open && counted(ranked) {
+    if lead == Anchor::Open && counted(ranked, ages) {
         let why = "So uneven a timer and a limit on the number of requests fit equally well: count \
                    the requests of each connection.";
         return (Anchor::Undetermined, Some(why.to_owned()));
@@ -344,12 +345,12 @@ fn within_a_step(data: &Data, open: &Ranked) -> bool {
 
 /// Whether a number of requests explains the ages as well as the timer that leads. What varies
 /// little no count explains.
-fn counted(ranked: &[Ranked]) -> bool {
+fn counted(ranked: &[Ranked], ages: usize) -> bool {
     let find = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
     let (Some(open), Some(count)) = (find(Anchor::Open), find(Anchor::Count)) else {
         return false;
     };
-    count.ln > open.ln - COUNT_TIE
+    count.ln > open.ln - COUNT_TIE.0 - COUNT_TIE.1 / ages as f64
 }
 
 /// Whether a schedule's drift is bounded (95 %) below what undisciplined clocks commonly have.
