@@ -265,6 +265,8 @@ fn diagnosed(folders: &[PathBuf]) {
         wrongly.len()
     ));
     assert!(right_cause >= CAUSES_MIN && right_family >= FAMILIES_MIN);
+    // A wrong name is the worst answer.
+    assert!(wrongly.is_empty(), "{wrongly:?}");
 }
 
 /// Past the harness's capture: how well it went is part of the answer.

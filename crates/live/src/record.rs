@@ -199,8 +199,11 @@ impl<W: Write> Work<W> {
                 self.wait()?;
             }
             let mut round = self.round()?;
-            while round.more {
+            let asked_ns = crate::clock::now().ns();
+            // What was sent after the order to stop is not waited for.
+            while round.more && !(last && round.safe_ns >= asked_ns) {
                 self.write_before(round.safe_ns);
+                self.out.write_all(&self.writer.take())?;
                 round = self.round()?;
             }
             self.write_before(if last { i64::MAX } else { round.safe_ns });

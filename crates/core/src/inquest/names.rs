@@ -16,7 +16,7 @@ const BOXES_MAX: usize = 4;
 
 /// The names of every connection that is known to have several.
 #[derive(Clone, Debug, Default)]
-pub struct Names(BTreeMap<Pair, Pair>);
+pub struct Names(BTreeMap<Pair, Option<Pair>>);
 
 impl Names {
     /// What the evidence tells of translations.
@@ -48,7 +48,11 @@ impl Names {
 
     fn add(&mut self, outside: Pair, inside: Pair) {
         if outside != inside {
-            self.0.entry(outside).or_insert(inside);
+            // A port that was given out twice is nobody's name.
+            let told = self.0.entry(outside).or_insert(Some(inside));
+            if told.is_some_and(|known| known != inside) {
+                *told = None;
+            }
         }
     }
 
@@ -56,8 +60,8 @@ impl Names {
     pub fn inside(&self, mut pair: Pair) -> Pair {
         for _ in 0..BOXES_MAX {
             match self.0.get(&pair) {
-                Some(inside) => pair = *inside,
-                None => break,
+                Some(Some(inside)) => pair = *inside,
+                Some(None) | None => break,
             }
         }
         pair

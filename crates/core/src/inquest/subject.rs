@@ -80,6 +80,8 @@ pub struct FlowPart<'a> {
     pub number: usize,
     /// Which connection it is a view of; views of one have the same number.
     pub connection: usize,
+    /// The same file shows the connection under other ends as well.
+    pub beside: bool,
 }
 
 impl FlowPart<'_> {
@@ -284,7 +286,7 @@ fn connections(facts: &Facts) -> Vec<Connection<'_>> {
     let mut by_pair: BTreeMap<Pair, Vec<Connection<'_>>> = BTreeMap::new();
     for (source, capture) in facts.captures() {
         for (index, flow) in capture.flows.iter().enumerate() {
-            let view = FlowPart { source, flow, number: index + 1, connection: 0 };
+            let view = FlowPart { source, flow, number: index + 1, connection: 0, beside: false };
             let pair = names.inside(view.own_pair());
             let known = by_pair.entry(pair).or_default();
             let again =
@@ -299,8 +301,10 @@ fn connections(facts: &Facts) -> Vec<Connection<'_>> {
             };
             // Both sides of a box in one capture: the inner one is the connection as it arrives.
             match connection.views.iter_mut().find(|v| v.source.file == source.file) {
-                Some(outer) if view.own_pair() == pair => *outer = view,
-                Some(_) => {}
+                Some(outer) if view.own_pair() == pair => {
+                    *outer = FlowPart { beside: true, ..view };
+                }
+                Some(kept) => kept.beside = true,
                 None => connection.views.push(view),
             }
         }
@@ -346,6 +350,8 @@ fn belonging<'a>(
     };
     let best = clusters
         .iter()
+        // Of as many, the one with the odder ends, which stands first.
+        .rev()
         .max_by_key(|all| all.iter().filter(|c| near(c)).count())
         .filter(|all| all.iter().any(&near));
     if let Some(all) = best {

@@ -110,7 +110,7 @@ fn flush(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     client.gives_up();
     Ok(Truth {
         detected_by: Some("next-use"),
-        signed_by: None,
+        signed_by: Some("client"),
         accept: vec!["deploy-restart"],
         ..Truth::end_decided("state-flush", "state-lost", "middlebox")
     })
@@ -221,6 +221,7 @@ fn half_close(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     );
     client.gives_up();
     Ok(Truth {
+        signed_by: Some("client"),
         cause: "half-close-timer",
         setting: Some("nf_conntrack_tcp_timeout_close_wait"),
         accept: vec!["idle-timeout-middlebox"],
@@ -283,7 +284,7 @@ fn unacknowledged(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     Ok(Truth {
         setting: Some("nf_conntrack_tcp_timeout_unacknowledged"),
         accept: vec!["retransmission-timeout", "one-sided-path"],
-        detected_by: Some("retransmission-timeout"),
+        detected_by: Some("heartbeat"),
         outcome: "narrowed",
         ..Truth::expiry(SHORT_S)
     })
@@ -323,6 +324,7 @@ fn zero_window(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
         told(reset),
     );
     Ok(Truth {
+        signed_by: Some("client"),
         setting: Some("nf_conntrack_tcp_timeout_max_retrans"),
         accept: vec!["one-sided-path"],
         outcome: "narrowed",

@@ -190,7 +190,7 @@ fn server_first(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let who = stage.addresses();
     let anything = tapes.client.sent(who.server, who.client, since).count();
     stage.checks.that("nothing reaches the client", anything == 0, anything);
-    Ok(Truth { accept: vec!["conntrack-frozen-timer"], ..Truth::expiry(stage.plan.timer_s) })
+    Ok(Truth { signed_by: Some("client"), ..Truth::expiry(stage.plan.timer_s) })
 }
 
 fn server_then_client(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
@@ -357,7 +357,8 @@ fn leaves_untranslated(
     stage.checks.that("the packet leaves with the client's own address", leaked >= 1, leaked);
     stage.checks.that("and not with the box's", translated == 0, translated);
     Ok(Truth {
-        accept: vec!["client-idle-timeout"],
+        signed_by: None,
+        detected_by: None,
         ..Truth::end_decided("client-idle-timeout", "idle", "client")
     })
 }

@@ -175,6 +175,7 @@ fn frozen(stage: &Stage<'_>) -> Truth {
     Truth {
         cause: "conntrack-frozen-timer",
         family: "state-lost",
+        signed_by: Some("client"),
         accept: vec![],
         tolerance_s: Some(f64::from(stage.plan.timer_s)),
         ..Truth::expiry(stage.plan.timer_s)
@@ -266,7 +267,7 @@ fn invalid_routed(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let who = stage.addresses();
     let reset = tapes.client.reset(who.server, who.client, Moment::from_ns(0));
     stage.checks.that("nobody is reset", reset.is_none(), told(reset));
-    Ok(Truth { detected_by: Some("heartbeat"), ..frozen(stage) })
+    Ok(Truth { signed_by: None, detected_by: Some("heartbeat"), ..frozen(stage) })
 }
 
 /// A second wire from server to client; for a while everything goes over it, more than any window

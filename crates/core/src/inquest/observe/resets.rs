@@ -2,9 +2,11 @@
 //! sides of a box. An address on a packet is no proof of who sent it; that it never left its owner
 //! is.
 
+use super::super::clocks_seen::whose;
 use super::super::evidence::{Cite, Evidence};
 use super::super::subject::{FlowPart, Subject};
-use crate::terms::{Origin, Role, Side};
+use crate::terms::{Origin, ResetKind, Role, Side};
+use crate::time::{Gap, Moment};
 
 /// Both ends' resets of the first connection that shows any.
 pub(super) fn observe(subject: &Subject<'_>) -> Vec<Evidence> {
@@ -42,53 +44,67 @@ fn made_by(
         Side::Client => ("client", "server"),
         Side::Server => ("server", "client"),
     };
-    let packets = |v: &FlowPart<'_>| {
-        let end = v.flow.last_words.end.map(|m| m.packet);
-        Cite::packets(&v.source.file, v.flow.record.first_rst.map(|r| r.packet).or(end))
-    };
+    let reset = receiver.flow.last_words.reset.as_ref().filter(|r| r.by == signed_by)?;
+    let at = reset.mark.at;
+    let cite = |v: &FlowPart<'_>, packet: u64| Cite::packets(&v.source.file, [packet]);
+    let got = cite(receiver, reset.mark.packet);
     let received =
         format!("the reset that the {other}'s machine received with the {name}'s address");
-    let kind = receiver.flow.last_words.reset.as_ref().filter(|r| r.by == signed_by);
-    let shape = match kind.map(|r| (r.with_ack, r.summary.kind)) {
-        Some((_, crate::terms::ResetKind::NoSocket)) => {
-            ": the answer of a stack that has no such connection"
-        }
-        Some((_, crate::terms::ResetKind::Abort)) => ": a live socket that was given up",
-        _ => "",
+    let shape = match reset.summary.kind {
+        ResetKind::NoSocket => ": the answer of a stack that has no such connection",
+        ResetKind::Abort => ": a live socket that was given up",
+        ResetKind::AfterClose | ResetKind::Refused | ResetKind::Unknown => "",
     };
     let (value, says, cites) = match (owner, hop) {
         (Some(owner), _) if resets(owner, signed_by) > 0 => {
+            let packet = sent(owner, signed_by, at)?;
             let says = format!("{received} was sent by the {name}'s own machine{shape}");
-            ("end", says, vec![packets(receiver), packets(owner)])
+            ("end", says, vec![got, cite(owner, packet)])
         }
-        (Some(owner), _) if covers(owner, receiver) => {
+        (Some(owner), _) if covers(owner, at) => {
             let says = format!(
                 "{received} was never sent by the {name}'s machine: its own capture has none, so a box between \
                  made it{shape}"
             );
-            let last = owner.flow.record.last_packet;
-            ("box", says, vec![packets(receiver), Cite::packets(&owner.source.file, [last])])
+            ("box", says, vec![got, cite(owner, owner.flow.record.last_packet)])
         }
-        (_, Some(hop)) if made_at(hop, signed_by) => {
+        (_, Some(hop)) => {
+            let packet = made_at(hop, signed_by)?;
             let says = format!(
                 "{received} was made by {}: the box's capture shows it leaving and never coming in{shape}",
-                super::super::clocks_seen::whose(hop.source)
+                whose(hop.source)
             );
-            ("box", says, vec![packets(receiver), packets(hop)])
+            ("box", says, vec![got, cite(hop, packet)])
         }
-        _ => return None,
+        (_, None) => return None,
     };
     Some(Evidence::table("reset-made-by", value, says, cites).on(receiver.source.host.as_ref()))
 }
 
-/// Whether the owner's capture was still running when the reset came.
-fn covers(owner: &FlowPart<'_>, receiver: &FlowPart<'_>) -> bool {
-    let went_on = owner.flow.record.last_ns.plus(owner.flow.last_words.capture_went_on);
-    let end = receiver.flow.last_words.end;
-    end.is_some_and(|end| went_on >= end.at)
+/// Two clocks of one place, and the way between.
+const NEAR: Gap = Gap::from_secs(1);
+
+/// The packet with which the owner's machine sent the reset that was received at `at`. Of a
+/// connection's resets only the first is kept: where that is the other side's, the last packet of
+/// the connection must be it.
+fn sent(owner: &FlowPart<'_>, signed_by: Side, at: Moment) -> Option<u64> {
+    let (record, first) = (&owner.flow.record, owner.flow.last_words.reset.as_ref()?);
+    let own = (first.mark.packet, first.mark.at);
+    let (packet, when) =
+        if first.by == signed_by { own } else { (record.last_packet, record.last_ns) };
+    (when.since(at).abs() <= NEAR).then_some(packet)
 }
 
-fn made_at(hop: &FlowPart<'_>, signed_by: Side) -> bool {
-    let reset = hop.flow.last_words.reset.as_ref().filter(|r| r.by == signed_by);
-    reset.is_some_and(|r| r.summary.origin == Origin::Hop)
+/// Whether the owner's capture would have shown a reset sent at that moment: it saw both directions
+/// of the connection, under one pair of ends, before and after.
+fn covers(owner: &FlowPart<'_>, at: Moment) -> bool {
+    let record = &owner.flow.record;
+    let went_on = record.last_ns.plus(owner.flow.last_words.capture_went_on);
+    let both = record.packets.client > 0 && record.packets.server > 0;
+    both && !owner.beside && record.first_ns <= at && went_on >= at
+}
+
+fn made_at(hop: &FlowPart<'_>, signed_by: Side) -> Option<u64> {
+    let reset = hop.flow.last_words.reset.as_ref().filter(|r| r.by == signed_by)?;
+    (reset.summary.origin == Origin::Hop).then_some(reset.mark.packet)
 }
