@@ -77,7 +77,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends a request and reads one datagram of answers, which `read` takes apart.
+    /// Sends a request and shows its answers to `read` until one is taken or the kernel says that there
+    /// are no more.
     ///
     /// # Errors
     ///
@@ -114,20 +115,12 @@ impl Socket {
     ///
     /// The kernel's error of the request, whenever it comes, or of the socket.
     pub fn dump(&mut self, message: Message, mut each: impl FnMut(&Reply<'_>)) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let sequence = self.sequence;
-        self.tell(&message.finish(sequence))?;
-        loop {
-            let got = recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
-            let bytes = self.buffer.get(..got).unwrap_or_default();
-            for reply in replies(bytes).filter(|reply| reply.sequence == sequence) {
-                match reply.errno() {
-                    Some(0) => return Ok(()),
-                    Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
-                    None => each(&reply),
-                }
-            }
-        }
+        let answer = self.ask(message, |reply| {
+            each(reply);
+            // The message that ends the dump is what ends the asking.
+            None::<()>
+        });
+        answer.map(|_| ())
     }
 
     /// Reads what waits, without waiting; `None` if nothing does.

@@ -140,8 +140,6 @@ pub struct Subject<'a> {
     pub flows: Vec<FlowPart<'a>>,
     /// The same connections as other captures saw them.
     pub elsewhere: Vec<FlowPart<'a>>,
-    /// Other logs that tell of the same ends.
-    pub others: Vec<LogPart<'a>>,
     /// When they ended, read.
     pub rhythm: Option<rhythm::Reading>,
     /// Lengths of time measured.
@@ -216,12 +214,8 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
     let mut all: Vec<Subject<'_>> = Vec::new();
     for log in logs {
         let belonging = belonging(&log, &clusters, alone);
-        let same = all.iter_mut().find(|earlier| {
-            !belonging.is_empty() && belonging.iter().any(|c| c.has(&earlier.flows))
-        });
-        // One connection that two programs log is one finding.
-        if let Some(earlier) = same {
-            earlier.others.push(log);
+        // One connection that two programs log is one finding; the first log's words stand for it.
+        if all.iter().any(|earlier| belonging.iter().any(|c| c.has(&earlier.flows))) {
             continue;
         }
         let what = match (log.series, belonging.first()) {
@@ -387,7 +381,7 @@ fn subject<'a>(
     let count = log
         .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());
     let measured = measure(log.as_ref(), &flows, series.as_ref(), rhythm.as_ref());
-    Subject { what, count, log, flows, elsewhere, others: Vec::new(), rhythm, measured }
+    Subject { what, count, log, flows, elsewhere, rhythm, measured }
 }
 
 fn log_series(log: &LogPart<'_>) -> Series {

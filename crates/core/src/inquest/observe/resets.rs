@@ -24,13 +24,9 @@ fn of(subject: &Subject<'_>, flow: &FlowPart<'_>) -> Vec<Evidence> {
     let boxes = at(Role::Hop);
     ends.into_iter()
         .filter_map(|(signed_by, owner, receiver)| {
-            made_by(signed_by, owner, receiver.filter(|r| resets(r, signed_by) > 0)?, boxes)
+            made_by(signed_by, owner, receiver?, boxes)
         })
         .collect()
-}
-
-fn resets(view: &FlowPart<'_>, by: Side) -> u64 {
-    *view.flow.record.rst.of(by)
 }
 
 /// Who made the resets that carry one end's address and that the other received.
@@ -56,7 +52,7 @@ fn made_by(
         ResetKind::AfterClose | ResetKind::Refused | ResetKind::Unknown => "",
     };
     let (value, says, cites) = match (owner, hop) {
-        (Some(owner), _) if resets(owner, signed_by) > 0 => {
+        (Some(owner), _) if *owner.flow.record.rst.of(signed_by) > 0 => {
             let packet = sent(owner, signed_by, at)?;
             let says = format!("{received} was sent by the {name}'s own machine{shape}");
             ("end", says, vec![got, cite(owner, packet)])
