@@ -5,9 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use hopclock_core::time::Moment;
+use hopclock_core::dump::header::stamp;
 use hopclock_live::gather::Piece;
-use jiff::Timestamp;
 
 use crate::trouble::{Doing, Trouble};
 
@@ -88,7 +87,7 @@ impl Folder {
             "# hopclock host={} role={} at={} cmd={:?}\n",
             place.host(),
             place.role(),
-            utc(piece.at),
+            stamp(piece.at),
             piece.command
         )
         .into_bytes();
@@ -123,7 +122,7 @@ impl Folder {
             place.role()
         );
         if let Some(piece) = piece {
-            row += &format!("taken_at = \"{}\"\ncommand = {:?}\n", utc(piece.at), piece.command);
+            row += &format!("taken_at = \"{}\"\ncommand = {:?}\n", stamp(piece.at), piece.command);
         }
         self.manifest += &row;
     }
@@ -141,12 +140,6 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// RFC 3339 with milliseconds.
-pub(crate) fn utc(at: Moment) -> String {
-    let stamp = Timestamp::from_nanosecond(i128::from(at.ns())).unwrap_or_default();
-    format!("{stamp:.3}")
 }
 
 /// Removes from `folder` what runs left behind that were killed: folders that are not whole and

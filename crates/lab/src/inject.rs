@@ -8,11 +8,9 @@ use hopclock_core::wire::Segment;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::net::Host;
-use crate::tape::Tape;
+use crate::tape::{FRESH, Tape};
 use crate::trouble::Trouble;
 
-/// TTL of a fresh packet of Linux.
-pub(crate) const FRESH: u8 = 64;
 /// Of the two raw protocols the one that takes whole packets (raw(7)).
 const WHOLE_PACKETS: i32 = 255;
 

@@ -16,6 +16,7 @@ mod rules;
 mod run;
 mod scenario;
 mod scenarios;
+mod seen;
 mod stage;
 mod tape;
 mod trouble;

@@ -3,6 +3,9 @@
 use crate::draw::Plan;
 use crate::stage::{LAN, WAN};
 
+/// A timer longer than any run: the box's entry stays.
+pub(crate) const LONG_S: u32 = 3600;
+
 /// How a box translates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nat {

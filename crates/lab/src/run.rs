@@ -5,13 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use hopclock_core::dump::header::stamp;
 use hopclock_core::time::Gap;
 use hopclock_live::clock;
 use serde_json::{Value, json};
 
 use crate::checks::Check;
 use crate::draw::Plan;
-use crate::folder::{Folder, utc};
+use crate::folder::Folder;
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::trouble::Trouble;
@@ -101,7 +102,7 @@ impl Runner<'_> {
 
     fn through(&self, scenario: &Scenario, plan: Plan) -> Result<Played, Trouble> {
         let folder = Folder::begin(&self.out.join(format!("{}-{}", scenario.name, self.seed)))?;
-        let began = utc(clock::now());
+        let began = stamp(clock::now());
         let mut stage = Stage::build(plan, folder, self.stop)?;
         let truth = (scenario.play)(&mut stage)?;
         let (folder, checks) = stage.into_folder();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hopclock_core::conntrack::packet::{Tuple, proto};
 use hopclock_core::time::Moment;
 use hopclock_live::clock;
-use hopclock_live::gather::{self, Missing, Piece};
+use hopclock_live::gather::{self, Missing, Piece, Wanted};
 use hopclock_live::netlink::conntrack::Told;
 use hopclock_live::record::{Options, Recorded, Recorder, Tap};
 
@@ -32,6 +32,8 @@ pub(crate) const A_MOMENT: f64 = 0.5;
 /// The interfaces of the box.
 pub(crate) const LAN: &str = "lan0";
 pub(crate) const WAN: &str = "wan0";
+/// The interface of the box to a second network inside.
+pub(crate) const SIDE: &str = "side0";
 /// The one interface of an end.
 pub(crate) const ETH: &str = "eth0";
 
@@ -51,8 +53,6 @@ pub(crate) struct Stage<'a> {
     pub client: Host,
     pub hop: Host,
     pub server: Host,
-    /// What the sockets of each recorder told; after [`Stage::cut`].
-    pub recorded: Vec<Recorded>,
     folder: Folder,
     client_log: Log,
     server_log: Log,
@@ -91,7 +91,6 @@ impl<'a> Stage<'a> {
             client,
             hop,
             server,
-            recorded: Vec::new(),
             folder,
             client_log,
             server_log,
@@ -116,10 +115,7 @@ impl<'a> Stage<'a> {
             self.gather(place, &host, "sysctl.txt", gather::sysctls)?;
         }
         let hop = self.hop.clone();
-        let rules = hop.run("reading the rules", || Ok(gather::rules()))?;
-        for piece in rules.into_iter().flatten() {
-            self.folder.dump(Place::Hop, &piece.file.clone(), &piece)?;
-        }
+        self.rules(".txt")?;
         self.gather(Place::Hop, &hop, "nstat-before.txt", gather::counters)?;
         self.gather(Place::Hop, &hop, "conntrack-stat-before.txt", gather::conntrack_counters)
     }
@@ -206,15 +202,14 @@ impl<'a> Stage<'a> {
     }
 
     /// The client connects to `to`.
-    pub(crate) fn connect(&self, to: SocketAddr, from_port: Option<u16>) -> Result<End, Trouble> {
-        let from = from_port.map(|port| SocketAddr::new(self.plan.lan.end(), port));
-        End::connect(&self.client, to, from, &self.client_log)
+    pub(crate) fn connect(&self, to: SocketAddr) -> Result<End, Trouble> {
+        End::connect(&self.client, to, None, &self.client_log)
     }
 
     /// A connection with both its ends, and a first word in each direction.
     pub(crate) fn open(&self) -> Result<(End, End), Trouble> {
         let listener = self.listen()?;
-        let mut client = self.connect(self.service(), None)?;
+        let mut client = self.connect(self.service())?;
         let mut server = listener.accept()?;
         self.greet(&mut client, &mut server)?;
         Ok((client, server))
@@ -238,20 +233,15 @@ impl<'a> Stage<'a> {
     pub(crate) fn look(&mut self) -> Result<(), Trouble> {
         self.looks += 1;
         let name = format!("conntrack-{}.txt", self.looks);
-        let at = now();
-        if self.hop.table()?.dump().doing(|| "reading the table".to_owned())?.is_empty() {
-            // That nothing was there is worth as much as what was.
-            let piece = Piece {
-                file: name.clone(),
-                command: "conntrack -L".to_owned(),
-                at,
-                bytes: b"# 0 flow entries have been shown.\n".to_vec(),
-                notes: Vec::new(),
-            };
-            return self.folder.dump(Place::Hop, &name, &piece);
-        }
         let hop = self.hop.clone();
-        self.gather(Place::Hop, &hop, &name, gather::conntrack)
+        self.gather(Place::Hop, &hop, &name, || {
+            let mut piece = gather::conntrack_even_empty(&Wanted::default())?;
+            if piece.bytes.is_empty() {
+                // That nothing was there is worth as much as what was.
+                piece.bytes = b"# 0 flow entries have been shown.\n".to_vec();
+            }
+            Ok(piece)
+        })
     }
 
     /// The box's entry of the connection that `client` opened.
@@ -276,11 +266,12 @@ impl<'a> Stage<'a> {
         let hop = self.hop.clone();
         self.gather(Place::Hop, &hop, "nstat-after.txt", gather::counters)?;
         self.gather(Place::Hop, &hop, "conntrack-stat-after.txt", gather::conntrack_counters)?;
+        let mut recorded = Vec::new();
         for recorder in std::mem::take(&mut self.recorders) {
-            self.recorded.extend(recorder.stop().doing(|| "recording".to_owned())?);
+            recorded.extend(recorder.stop().doing(|| "recording".to_owned())?);
         }
-        let dropped: u64 = self.recorded.iter().map(|r| r.dropped).sum();
-        self.checks.that("the recorders lost no packet", dropped == 0, &self.recorded);
+        let dropped: u64 = recorded.iter().map(|r: &Recorded| r.dropped).sum();
+        self.checks.that("the recorders lost no packet", dropped == 0, &recorded);
         let read = |place| Ok(Tape::read(&self.folder.read(place, capture_of(place))?));
         Ok(Tapes { client: read(Place::Client)?, server: read(Place::Server)? })
     }
@@ -335,12 +326,7 @@ impl Stage<'_> {
             server: self.plan.wan.end(),
         }
     }
-}
 
-/// The interface of the box to a second network inside.
-pub(crate) const SIDE: &str = "side0";
-
-impl Stage<'_> {
     /// Another client, in a network of its own behind the same box.
     pub(crate) fn neighbour(&self) -> Result<Host, Trouble> {
         let neighbour = Host::new("app-2")?;
@@ -362,9 +348,7 @@ impl Stage<'_> {
         let from = SocketAddr::new(self.plan.side.end(), port);
         End::connect(neighbour, self.service(), Some(from), &Arc::new(Mutex::new(journal)))
     }
-}
 
-impl Stage<'_> {
     /// What the server's recorder has written by now.
     pub(crate) fn tape_so_far(&self) -> Result<Tape, Trouble> {
         Ok(Tape::read(&self.folder.read(Place::Server, capture_of(Place::Server))?))
@@ -389,10 +373,14 @@ impl Stage<'_> {
 
     /// Takes down the box's rules once more, with their counters.
     pub(crate) fn rules_again(&mut self) -> Result<(), Trouble> {
-        let hop = self.hop.clone();
-        let rules = hop.run("reading the rules", || Ok(gather::rules()))?;
+        self.rules("-after.txt")
+    }
+
+    /// Takes down the box's rules in files whose names end so.
+    fn rules(&mut self, ending: &str) -> Result<(), Trouble> {
+        let rules = self.hop.run("reading the rules", || Ok(gather::rules()))?;
         for piece in rules.into_iter().flatten() {
-            let name = piece.file.replace(".txt", "-after.txt");
+            let name = piece.file.replace(".txt", ending);
             self.folder.dump(Place::Hop, &name, &piece)?;
         }
         Ok(())

@@ -6,6 +6,10 @@ use hopclock_core::capture::{Ready, Stream};
 use hopclock_core::time::Moment;
 use hopclock_core::wire::{Dissector, Reading, Segment};
 
+/// TTL of a packet of Linux, and of one that a box has passed on.
+pub(crate) const FRESH: u8 = 64;
+pub(crate) const PASSED_ON: u8 = 63;
+
 /// The TCP packets of one recording.
 #[derive(Debug)]
 pub(crate) struct Tape {

@@ -17,7 +17,7 @@ mod rules;
 mod sockets;
 mod sysctl;
 
-pub use conntrack::{conntrack, conntrack_counters, conntrack_of};
+pub use conntrack::{conntrack, conntrack_counters, conntrack_even_empty, conntrack_of};
 pub use counters::counters;
 pub use links::{links, local_addresses};
 pub use rules::{ipvs, rules};

@@ -77,8 +77,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends a request and shows its answers to `read` until one is taken or the kernel says that there
-    /// are no more.
+    /// Sends a request and shows its answers to `read` until one is taken or the kernel says that
+    /// there are no more.
     ///
     /// # Errors
     ///

@@ -55,6 +55,14 @@ pub fn role(word: &str) -> Option<Role> {
     }
 }
 
+/// A moment as an RFC 3339 time stamp in UTC, cut to the millisecond; [`moment`] reads it back.
+pub fn stamp(at: Moment) -> String {
+    match jiff::Timestamp::from_millisecond(at.ns().div_euclid(1_000_000)) {
+        Ok(stamp) => stamp.to_string(),
+        Err(_) => format!("{} ns since 1970", at.ns()),
+    }
+}
+
 /// An RFC 3339 time stamp.
 pub fn moment(text: &str) -> Option<Moment> {
     let at: jiff::Timestamp = text.parse().ok()?;
@@ -80,6 +88,13 @@ fn fields(text: &str) -> Vec<(&str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stamp_is_read_back_to_the_millisecond() {
+        let at = Moment::from_ns(1_715_310_862_350_900_000);
+        assert_eq!(stamp(at), "2024-05-10T03:14:22.35Z");
+        assert_eq!(moment(&stamp(at)), Some(Moment::from_ns(1_715_310_862_350_000_000)));
+    }
 
     #[test]
     fn a_stamped_line_says_host_role_time_and_command() {

@@ -5,9 +5,9 @@ use super::causes::Family;
 use super::finding::Finding;
 use super::numbers::{Range, number};
 use super::weigh::{Law, Weighed};
+use crate::dump::header::stamp;
 use crate::flow::How;
 use crate::terms::{EndedBy, Side};
-use crate::time::Moment;
 
 /// A letter is worth sending when the other side holds at least this much of the probability.
 const WORTH: f64 = 0.3;
@@ -50,7 +50,7 @@ fn opening(finding: &Finding) -> String {
 
 fn times(finding: &Finding) -> String {
     let latest = finding.ends.iter().rev().take(3).rev();
-    let lines: Vec<String> = latest.map(|at| format!("  {}", utc(*at))).collect();
+    let lines: Vec<String> = latest.map(|at| format!("  {}", stamp(*at))).collect();
     format!("The latest ends by our clocks, in UTC:\n{}", lines.join("\n"))
 }
 
@@ -121,12 +121,4 @@ fn question(finding: &Finding, law: &Law) -> String {
          what did your side see on this four-tuple at these times, a FIN, a RST (from which address, with which TTL), or \
          nothing?\n\nThank you."
     )
-}
-
-/// RFC 3339, to the millisecond.
-fn utc(at: Moment) -> String {
-    match jiff::Timestamp::from_millisecond(at.ns().div_euclid(1_000_000)) {
-        Ok(stamp) => stamp.to_string(),
-        Err(_) => format!("{} ns since 1970", at.ns()),
-    }
 }

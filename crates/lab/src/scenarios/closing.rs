@@ -6,17 +6,14 @@ use std::time::Duration;
 use hopclock_core::time::{Gap, Moment};
 
 use crate::ends::{End, Heard};
-use crate::inject::FRESH;
 use crate::journal::Broken;
-use crate::rules::{Nat, Setup};
+use crate::rules::{LONG_S, Nat, Setup};
 use crate::scenario::Scenario;
-use crate::stage::{A_MOMENT, Stage, WAN, now};
-use crate::tape::{is_bare, told};
+use crate::stage::{A_MOMENT, Stage, Tapes, WAN, now};
+use crate::tape::{FRESH, PASSED_ON};
 use crate::trouble::{Doing, Trouble};
 use crate::truth::Truth;
 
-/// Longer than any run.
-const LONG_S: u32 = 3600;
 /// The timer of runs that must wait until a sender's back-off is longer than it.
 const SHORT_S: u32 = 3;
 /// After this long a doubling back-off from 0.2 s has a gap longer than [`SHORT_S`] behind it.
@@ -71,42 +68,31 @@ pub(super) const ADDRESS_CHANGE: Scenario = Scenario {
     play: address_change,
 };
 
-fn server_reset_by_box(stage: &mut Stage<'_>, server: &mut End) -> Result<(), Trouble> {
-    let since = now();
-    server.say(48);
-    let heard = server.hear(stage.patience());
-    let reset = heard == Heard::Over(Broken::Reset);
-    stage.checks.that("the server is told that its peer reset the connection", reset, heard);
-    reset_by_box(stage, since)
-}
-
 /// The server got the reset of the box's own stack.
-fn reset_by_box(stage: &mut Stage<'_>, since: Moment) -> Result<(), Trouble> {
+fn reset_by_box(stage: &mut Stage<'_>, since: Moment) -> Result<Tapes, Trouble> {
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.server.reset(who.wan, who.server, since);
-    stage.checks.that(
+    stage.checks.bare(
         "by a bare reset from the box's address, with a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
+        reset,
+        FRESH,
     );
-    Ok(())
+    Ok(tapes)
 }
 
 fn flush(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let loose = stage.plan.rng.bool();
     let setup = Setup { loose, established_s: LONG_S, ..Setup::of(Nat::Snat, &stage.plan) };
-    stage.set(&setup)?;
-    let (mut client, mut server) = stage.open()?;
-    stage.look()?;
-    stage.sockets()?;
+    let (mut client, mut server) = stage.begin(&setup)?;
     stage.hop.table()?.flush().doing(|| "emptying the table".to_owned())?;
     stage.look()?;
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("nobody is told", heard == Heard::Nothing, heard);
-    server_reset_by_box(stage, &mut server)?;
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client hears nothing of it", heard == Heard::Nothing, heard);
+    stage.quiet("nobody is told", &mut client, A_MOMENT);
+    let since = now();
+    server.say(48);
+    stage.over("the server is told that its peer reset the connection", &mut server, Broken::Reset);
+    reset_by_box(stage, since)?;
+    stage.quiet("the client hears nothing of it", &mut client, A_MOMENT);
     client.gives_up();
     Ok(Truth {
         detected_by: Some("next-use"),
@@ -122,14 +108,13 @@ fn dnat_expired(stage: &mut Stage<'_>, loose: bool) -> Result<(End, End), Troubl
     stage.set(&setup)?;
     let listener = stage.listen()?;
     let front = std::net::SocketAddr::new(stage.plan.lan.hop(), stage.plan.port);
-    let mut client = stage.connect(front, None)?;
+    let mut client = stage.connect(front)?;
     let mut server = listener.accept()?;
     stage.greet(&mut client, &mut server)?;
     stage.look()?;
     stage.sockets()?;
     stage.outlast()?;
-    let entry = stage.entry(&client)?;
-    stage.checks.that("the entry is gone when the timer has run out", entry.is_none(), entry);
+    stage.no_entry("the entry is gone when the timer has run out", &client)?;
     Ok((client, server))
 }
 
@@ -137,17 +122,12 @@ fn dnat_client(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let (mut client, server) = dnat_expired(stage, false)?;
     let since = now();
     client.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that("the client is reset", heard == Heard::Over(Broken::Reset), heard);
+    stage.over("the client is reset", &mut client, Broken::Reset);
     let tapes = stage.cut()?;
     let front = stage.plan.lan.hop();
     let who = stage.addresses();
     let reset = tapes.client.reset(front, who.client, since);
-    stage.checks.that(
-        "the reset is bare, with a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
-    );
+    stage.checks.bare("the reset is bare, with a TTL no hop has lowered", reset, FRESH);
     let arrived = tapes.server.sent(who.client, who.server, since).count();
     stage.checks.that("nothing of it reaches the server", arrived == 0, arrived);
     drop(server);
@@ -159,22 +139,15 @@ fn dnat_server(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let (mut client, mut server) = dnat_expired(stage, loose)?;
     let since = now();
     server.say(48);
-    let heard = server.hear(stage.patience());
-    let reset = heard == Heard::Over(Broken::Reset);
-    stage.checks.that("the server is told that its peer reset the connection", reset, heard);
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client's program hears nothing", heard == Heard::Nothing, heard);
+    stage.over("the server is told that its peer reset the connection", &mut server, Broken::Reset);
+    stage.quiet("the client's program hears nothing", &mut client, A_MOMENT);
     client.gives_up();
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let strange = tapes.client.data(who.server, who.client, since);
     stage.checks.that("the packet arrives with the server's real address", strange >= 1, strange);
     let reset = tapes.client.reset(who.client, who.server, since);
-    stage.checks.that(
-        "and the client's own stack answers it with a bare reset",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
-    );
+    stage.checks.bare("and the client's own stack answers it with a bare reset", reset, FRESH);
     Ok(Truth { signed_by: Some("client"), ..Truth::expiry(stage.plan.timer_s) })
 }
 
@@ -198,12 +171,9 @@ fn half_close(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     stage.rest(A_MOMENT)?;
     stage.look()?;
     stage.sockets()?;
-    let entry = stage.entry(&client)?;
-    let short = entry.is_some_and(|e| e.timeout_s.is_some_and(|s| s <= timer_s));
-    stage.checks.that("the entry runs for the half-close timer", short, entry);
+    stage.runs_for("the entry runs for the half-close timer", &client, timer_s)?;
     stage.outlast()?;
-    let entry = stage.entry(&client)?;
-    stage.checks.that("the entry is gone when it has run out", entry.is_none(), entry);
+    stage.no_entry("the entry is gone when it has run out", &client)?;
     stage.look()?;
     let since = now();
     server.say(48);
@@ -213,12 +183,7 @@ fn half_close(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let over = matches!(broken, Some(Broken::Pipe | Broken::Reset));
     stage.checks.that("the server's program is told when it writes again", over, broken);
     reset_by_box(stage, since)?;
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that(
-        "the client waits for an answer that never comes",
-        heard == Heard::Nothing,
-        heard,
-    );
+    stage.quiet("the client waits for an answer that never comes", &mut client, A_MOMENT);
     client.gives_up();
     Ok(Truth {
         signed_by: Some("client"),
@@ -265,17 +230,13 @@ fn unacknowledged(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     client.say(64);
     stage.rest(A_MOMENT)?;
     stage.look()?;
-    let entry = stage.entry(&client)?;
-    let short = entry.is_some_and(|e| e.timeout_s.is_some_and(|s| s <= SHORT_S));
-    stage.checks.that("the established entry runs for the shorter timer", short, entry);
+    stage.runs_for("the established entry runs for the shorter timer", &client, SHORT_S)?;
     until_gone(stage, &client)?;
     host.rules("delete table inet outage")?;
     let since = now();
     // Its next try.
     stage.rest(7.0)?;
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    let dead = matches!(heard, Heard::Nothing);
-    stage.checks.that("the server is back, and the client still hears nothing", dead, heard);
+    stage.quiet("the server is back, and the client still hears nothing", &mut client, A_MOMENT);
     client.gives_up();
     let tapes = stage.cut()?;
     let who = stage.addresses();
@@ -305,24 +266,16 @@ fn zero_window(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     stage.rest(A_MOMENT)?;
     stage.look()?;
     stage.sockets()?;
-    let entry = stage.entry(&client)?;
-    let short = entry.is_some_and(|e| e.timeout_s.is_some_and(|s| s <= SHORT_S));
-    stage.checks.that("the established entry runs for the shorter timer", short, entry);
+    stage.runs_for("the established entry runs for the shorter timer", &client, SHORT_S)?;
     until_gone(stage, &client)?;
     let heard = server.hear(BACKED_OFF);
     let reset = heard == Heard::Over(Broken::Reset);
     stage.checks.that("the server's next probe of the window is reset", reset, heard);
-    let tapes = stage.cut()?;
+    let tapes = reset_by_box(stage, since)?;
     let who = stage.addresses();
     let closed =
         tapes.server.sent(who.wan, who.server, since).any(|s| s.window == 0 && s.flags.ack());
     stage.checks.that("the client had closed its window", closed, closed);
-    let reset = tapes.server.reset(who.wan, who.server, since);
-    stage.checks.that(
-        "by a bare reset from the box's address, with a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
-    );
     Ok(Truth {
         signed_by: Some("client"),
         setting: Some("nf_conntrack_tcp_timeout_max_retrans"),
@@ -334,10 +287,7 @@ fn zero_window(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
 
 fn address_change(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let setup = Setup { established_s: LONG_S, ..Setup::of(Nat::Masquerade, &stage.plan) };
-    stage.set(&setup)?;
-    let (mut client, _server) = stage.open()?;
-    stage.look()?;
-    stage.sockets()?;
+    let (mut client, _server) = stage.begin(&setup)?;
     let wan = stage.plan.wan;
     let hop = stage.hop.clone();
     // Or the second address of a network goes with the first.
@@ -345,22 +295,20 @@ fn address_change(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     hop.add_address(WAN, wan.other(), wan.prefix())?;
     hop.remove_address(WAN, wan.hop(), wan.prefix())?;
     stage.rest(A_MOMENT)?;
-    let entry = stage.entry(&client)?;
-    stage.checks.that("the entry went with the address", entry.is_none(), entry);
+    stage.no_entry("the entry went with the address", &client)?;
     stage.look()?;
     let since = now();
     client.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that("the client is reset", heard == Heard::Over(Broken::Reset), heard);
+    stage.over("the client is reset", &mut client, Broken::Reset);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let moved = tapes.server.data(wan.other(), who.server, since);
     stage.checks.that("its packet left with the new address", moved >= 1, moved);
     let reset = tapes.client.reset(who.server, who.client, since);
-    stage.checks.that(
+    stage.checks.bare(
         "the reset is bare and carries the server's address and TTL",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH - 1),
-        told(reset),
+        reset,
+        PASSED_ON,
     );
     let before = tapes.server.sent(who.wan, who.server, Moment::from_ns(0)).count();
     stage.checks.that("those before had the old one", before > 0, before);

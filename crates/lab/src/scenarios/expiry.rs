@@ -1,21 +1,15 @@
 //! The entry of a live connection has expired: what each box then does, by who speaks first.
 
-use std::time::Duration;
-
 use hopclock_core::time::Moment;
 
-use crate::ends::{End, Heard};
+use crate::ends::End;
 use crate::journal::Broken;
 use crate::rules::{Nat, Setup};
 use crate::scenario::Scenario;
 use crate::stage::{A_MOMENT, Stage, Tapes, now};
-use crate::tape::{is_bare, told};
+use crate::tape::{FRESH, PASSED_ON};
 use crate::trouble::Trouble;
 use crate::truth::Truth;
-
-/// TTL of a packet of Linux, and of one that a box has passed on.
-const FRESH: u8 = 64;
-const PASSED_ON: u8 = 63;
 
 /// SNAT, `loose=0`, the client speaks.
 pub(super) const CLIENT_FIRST: Scenario = Scenario {
@@ -96,24 +90,17 @@ pub(super) const BARE_RST: Scenario = Scenario {
 
 /// Opens a connection, looks at its entry, and waits until it is gone.
 fn expired(stage: &mut Stage<'_>, setup: &Setup) -> Result<(End, End), Trouble> {
-    stage.set(setup)?;
-    let (client, server) = stage.open()?;
-    stage.look()?;
-    stage.sockets()?;
-    let entry = stage.entry(&client)?;
-    let alive = entry.is_some_and(|e| e.timeout_s.is_some_and(|s| s <= stage.plan.timer_s));
-    stage.checks.that("the box has an entry that runs for the timer", alive, entry);
+    let (client, server) = stage.begin(setup)?;
+    stage.runs_for("the box has an entry that runs for the timer", &client, stage.plan.timer_s)?;
     stage.outlast()?;
-    let entry = stage.entry(&client)?;
-    stage.checks.that("the entry is gone when the timer has run out", entry.is_none(), entry);
+    stage.no_entry("the entry is gone when the timer has run out", &client)?;
     stage.look()?;
     Ok((client, server))
 }
 
 /// The victim hears nothing for a while, and the program gives up.
 fn hears_nothing(stage: &mut Stage<'_>, client: &mut End) {
-    let heard = client.hear(Duration::from_secs_f64(1.5));
-    stage.checks.that("the client hears nothing", heard == Heard::Nothing, heard);
+    stage.quiet("the client hears nothing", client, 1.5);
     client.gives_up();
 }
 
@@ -121,20 +108,18 @@ fn hears_nothing(stage: &mut Stage<'_>, client: &mut End) {
 fn box_reset_the_server(stage: &mut Stage<'_>, tapes: &Tapes, since: Moment) {
     let who = stage.addresses();
     let reset = tapes.server.reset(who.wan, who.server, since);
-    stage.checks.that(
+    stage.checks.bare(
         "the server gets a bare reset from the box's address, with a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
+        reset,
+        FRESH,
     );
 }
 
 fn server_gone(stage: &mut Stage<'_>, server: &mut End) {
-    let heard = server.hear(stage.patience());
-    let reset = heard == Heard::Over(Broken::Reset);
-    stage.checks.that(
+    stage.over(
         "the server's program is told that its peer reset the connection",
-        reset,
-        heard,
+        server,
+        Broken::Reset,
     );
 }
 
@@ -162,17 +147,16 @@ fn upstream_routes_private(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let (mut client, _server) = expired(stage, &setup)?;
     let since = now();
     client.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that("the client is reset", heard == Heard::Over(Broken::Reset), heard);
+    stage.over("the client is reset", &mut client, Broken::Reset);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let leaked = tapes.server.data(who.client, who.server, since);
     stage.checks.that("its packet leaves with the client's own address", leaked >= 1, leaked);
     let reset = tapes.client.reset(who.server, who.client, since);
-    stage.checks.that(
+    stage.checks.bare(
         "the reset is bare and carries the server's address and TTL",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == PASSED_ON),
-        told(reset),
+        reset,
+        PASSED_ON,
     );
     Ok(Truth { signed_by: Some("server"), ..Truth::expiry(stage.plan.timer_s) })
 }
@@ -199,24 +183,22 @@ fn server_then_client(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let since = now();
     server.say(48);
     server_gone(stage, &mut server);
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client hears nothing of it", heard == Heard::Nothing, heard);
+    stage.quiet("the client hears nothing of it", &mut client, A_MOMENT);
     let spoke = now();
     client.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that("when it speaks it is reset", heard == Heard::Over(Broken::Reset), heard);
+    stage.over("when it speaks it is reset", &mut client, Broken::Reset);
     stage.look()?;
     let tapes = stage.cut()?;
     box_reset_the_server(stage, &tapes, since);
     let who = stage.addresses();
     let reset = tapes.client.reset(who.server, who.client, spoke);
-    stage.checks.that(
+    stage.checks.bare(
         "the client's reset is bare and carries the server's address and TTL",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == PASSED_ON),
-        told(reset),
+        reset,
+        PASSED_ON,
     );
     let made = tapes.server.reset(who.server, who.wan, spoke);
-    stage.checks.that("the server's own machine made it", made.is_some(), told(made));
+    stage.checks.seen("the server's own machine made it", made);
     Ok(Truth { signed_by: Some("server"), ..Truth::expiry(stage.plan.timer_s) })
 }
 
@@ -225,29 +207,23 @@ fn input_drops(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let (mut client, mut server) = expired(stage, &setup)?;
     let since = now();
     server.say(48);
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the server's packet does not arrive", heard == Heard::Nothing, heard);
+    stage.quiet("the server's packet does not arrive", &mut client, A_MOMENT);
     client.say(48);
-    let heard = client.hear(stage.patience());
-    let revived = matches!(heard, Heard::Bytes(_));
-    stage.checks.that("after the client's next packet it does", revived, heard);
-    let heard = server.hear(stage.patience());
-    stage.checks.that("and the client's arrives, too", matches!(heard, Heard::Bytes(_)), heard);
+    stage.hears("after the client's next packet it does", &mut client);
+    stage.hears("and the client's arrives, too", &mut server);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.server.reset(who.wan, who.server, since);
-    stage.checks.that("nobody is reset", reset.is_none(), told(reset));
+    stage.checks.unseen("nobody is reset", reset);
     Ok(Truth::survives())
 }
 
 /// Both ends still hear each other.
 fn survives(stage: &mut Stage<'_>, client: &mut End, server: &mut End) {
     client.say(48);
-    let heard = server.hear(stage.patience());
-    stage.checks.that("the server hears the client", matches!(heard, Heard::Bytes(_)), heard);
+    stage.hears("the server hears the client", server);
     server.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that("the client hears the server", matches!(heard, Heard::Bytes(_)), heard);
+    stage.hears("the client hears the server", client);
 }
 
 fn picked_up(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
@@ -267,22 +243,18 @@ fn picked_up(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
 fn reset_for_another_port(stage: &mut Stage<'_>, mut client: End) -> Result<Truth, Trouble> {
     let since = now();
     client.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that("the client is reset", heard == Heard::Over(Broken::Reset), heard);
+    stage.over("the client is reset", &mut client, Broken::Reset);
     let tapes = stage.cut()?;
     let who = stage.addresses();
-    let port = |mut all: Box<dyn Iterator<Item = u16> + '_>| all.next();
-    let before = port(Box::new(
-        tapes.server.sent(who.wan, who.server, Moment::from_ns(0)).map(|s| s.src.port()),
-    ));
-    let after = port(Box::new(tapes.server.sent(who.wan, who.server, since).map(|s| s.src.port())));
+    let port = |since| tapes.server.sent(who.wan, who.server, since).next().map(|s| s.src.port());
+    let (before, after) = (port(Moment::from_ns(0)), port(since));
     let differ = before.is_some() && after.is_some() && before != after;
     stage.checks.that("the server sees another port than before", differ, (before, after));
     let reset = tapes.client.reset(who.server, who.client, since);
-    stage.checks.that(
+    stage.checks.bare(
         "the reset is bare and carries the server's address and TTL",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == PASSED_ON),
-        told(reset),
+        reset,
+        PASSED_ON,
     );
     Ok(Truth { signed_by: Some("server"), ..Truth::expiry(stage.plan.timer_s) })
 }
@@ -311,8 +283,7 @@ fn routing_only(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let (mut client, mut server) = expired(stage, &setup)?;
     if stage.plan.rng.bool() {
         server.say(32);
-        let heard = client.hear(stage.patience());
-        stage.checks.that("the server may speak first", matches!(heard, Heard::Bytes(_)), heard);
+        stage.hears("the server may speak first", &mut client);
     }
     survives(stage, &mut client, &mut server);
     stage.cut()?;
@@ -342,8 +313,7 @@ fn leaves_untranslated(
     server: &mut End,
     since: Moment,
 ) -> Result<Truth, Trouble> {
-    let heard = server.hear(Duration::from_secs_f64(1.0));
-    stage.checks.that("the server does not learn of the end", heard == Heard::Nothing, heard);
+    stage.quiet("the server does not learn of the end", server, 1.0);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let ends = |from| {

@@ -7,13 +7,13 @@ use hopclock_core::time::Moment;
 use hopclock_live::netlink::conntrack::status;
 
 use crate::ends::{End, Heard};
-use crate::inject::{FRESH, Standing};
+use crate::inject::Standing;
 use crate::journal::Broken;
 use crate::net::{Port, wire};
-use crate::rules::{Nat, Setup};
+use crate::rules::{LONG_S, Nat, Setup};
 use crate::scenario::Scenario;
 use crate::stage::{A_MOMENT, Stage, Tapes, now, tuple_of};
-use crate::tape::{is_bare, told};
+use crate::tape::{FRESH, PASSED_ON};
 use crate::trouble::{Doing, Trouble};
 use crate::truth::Truth;
 
@@ -156,17 +156,16 @@ fn until_the_box_resets(
         done.broken.is_none() && server.hear(stage.patience()) == Heard::Over(Broken::Reset);
     let over = told_reading || matches!(done.broken, Some(Broken::Reset | Broken::Pipe));
     stage.checks.that("at the end the server's program is told of a reset", over, done);
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client hears nothing of it", heard == Heard::Nothing, heard);
+    stage.quiet("the client hears nothing of it", client, A_MOMENT);
     client.gives_up();
     stage.look()?;
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.server.reset(who.wan, who.server, since);
-    stage.checks.that(
+    stage.checks.bare(
         "it was reset by the box: bare, from the box's address, with a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
+        reset,
+        FRESH,
     );
     Ok(tapes)
 }
@@ -209,8 +208,7 @@ fn fixed_timeout(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let fixed = entry.is_some_and(|e| e.status & status::FIXED_TIMEOUT != 0);
     stage.checks.that("the entry has the status bit FIXED_TIMEOUT", fixed, entry);
     client.say(16);
-    let heard = server.hear(stage.patience());
-    stage.checks.that("the client's word arrives", matches!(heard, Heard::Bytes(_)), heard);
+    stage.hears("the client's word arrives", &mut server);
     runs_down(stage, &mut client, &mut server)?;
     until_the_box_resets(stage, &mut client, &mut server)?;
     Ok(frozen(stage))
@@ -234,7 +232,7 @@ fn liberal_cures(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.server.reset(who.wan, who.server, Moment::from_ns(0));
-    stage.checks.that("nobody is reset", reset.is_none(), told(reset));
+    stage.checks.unseen("nobody is reset", reset);
     Ok(Truth::survives())
 }
 
@@ -256,17 +254,15 @@ fn invalid_routed(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let done = stream(stage, &mut client, &mut server, longest)?;
     let cut = done.arrived < done.sent;
     stage.checks.that("when the entry is gone nothing arrives any more", cut, done);
-    let entry = stage.entry(&client)?;
-    stage.checks.that("the box has no entry", entry.is_none(), entry);
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client hears nothing", heard == Heard::Nothing, heard);
+    stage.no_entry("the box has no entry", &client)?;
+    stage.quiet("the client hears nothing", &mut client, A_MOMENT);
     client.gives_up();
     stage.look()?;
     stage.rules_again()?;
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.client.reset(who.server, who.client, Moment::from_ns(0));
-    stage.checks.that("nobody is reset", reset.is_none(), told(reset));
+    stage.checks.unseen("nobody is reset", reset);
     Ok(Truth { signed_by: None, detected_by: Some("heartbeat"), ..frozen(stage) })
 }
 
@@ -306,7 +302,7 @@ fn detour(stage: &mut Stage<'_>, client: &mut End, server: &mut End) -> Result<(
 }
 
 fn invalid_reply(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
-    let setup = Setup { established_s: 3600, ..setup(stage, Nat::Snat) };
+    let setup = Setup { established_s: LONG_S, ..setup(stage, Nat::Snat) };
     stage.set(&setup)?;
     let (mut client, mut server) = stage.open()?;
     stream(stage, &mut client, &mut server, 1.0)?;
@@ -316,11 +312,8 @@ fn invalid_reply(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let stands = standing(stage, &server)?;
     let since = now();
     stands.inject(&stage.server, stands.next.wrapping_add(FAR), 32)?;
-    let heard = server.hear(stage.patience());
-    let reset = heard == Heard::Over(Broken::Reset);
-    stage.checks.that("the server is told that its peer reset the connection", reset, heard);
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client hears nothing", heard == Heard::Nothing, heard);
+    stage.over("the server is told that its peer reset the connection", &mut server, Broken::Reset);
+    stage.quiet("the client hears nothing", &mut client, A_MOMENT);
     let after = stage.invalid()?;
     stage.checks.that("the counter of INVALID packets grows", after > invalid, (invalid, after));
     let entry = stage.entry(&client)?;
@@ -328,26 +321,17 @@ fn invalid_reply(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     stage.look()?;
     let spoke = now();
     client.say(48);
-    let heard = client.hear(stage.patience());
-    stage.checks.that(
-        "when the client speaks it is reset",
-        heard == Heard::Over(Broken::Reset),
-        heard,
-    );
+    stage.over("when the client speaks it is reset", &mut client, Broken::Reset);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.server.reset(who.wan, who.server, since);
-    stage.checks.that(
+    stage.checks.bare(
         "the server's reset is the box's own: bare, with a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
+        reset,
+        FRESH,
     );
     let reset = tapes.client.reset(who.server, who.client, spoke);
-    stage.checks.that(
-        "the client's is the server's: bare, one hop further",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH - 1),
-        told(reset),
-    );
+    stage.checks.bare("the client's is the server's: bare, one hop further", reset, PASSED_ON);
     Ok(Truth {
         signed_by: Some("server"),
         accept: vec!["forged-rst"],

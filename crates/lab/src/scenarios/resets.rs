@@ -1,21 +1,15 @@
 //! Which ends and boxes send which reset, or none: the shapes that tell them apart.
 
-use std::time::Duration;
-
 use hopclock_core::time::Moment;
 
-use crate::ends::{End, Heard};
-use crate::inject::FRESH;
+use crate::ends::End;
 use crate::journal::Broken;
-use crate::rules::{Nat, Setup};
+use crate::rules::{LONG_S, Nat, Setup};
 use crate::scenario::Scenario;
 use crate::stage::{A_MOMENT, ETH, Stage, now};
-use crate::tape::{is_abort, is_bare, told};
+use crate::tape::{FRESH, PASSED_ON, is_abort, is_bare, told};
 use crate::trouble::{Doing, Trouble};
 use crate::truth::Truth;
-
-/// Longer than any run: the box's entry has no part in these.
-const LONG_S: u32 = 3600;
 
 /// Closed while something was unread.
 pub(super) const CLOSE_UNREAD: Scenario = Scenario {
@@ -77,12 +71,11 @@ fn through_a_quiet_box(stage: &mut Stage<'_>) -> Result<(End, End), Trouble> {
 }
 
 fn client_hears(stage: &mut Stage<'_>, client: &mut End, broken: Broken) {
-    let heard = client.hear(stage.patience());
     let says = match broken {
         Broken::Eof => "the client's program reads end of file",
         _ => "the client's program is told that its peer reset the connection",
     };
-    stage.checks.that(says, heard == Heard::Over(broken), heard);
+    stage.over(says, client, broken);
 }
 
 /// The reset that the client gets is one of a live socket.
@@ -96,7 +89,7 @@ fn aborted(stage: &mut Stage<'_>, since: Moment) -> Result<Truth, Trouble> {
         told(reset),
     );
     let same = tapes.server.reset(who.server, who.client, since);
-    stage.checks.that("the server's machine sent it", same.is_some(), told(same));
+    stage.checks.seen("the server's machine sent it", same);
     Ok(Truth {
         accept: vec!["server-crash", "deploy-restart"],
         outcome: "cannot-say",
@@ -140,7 +133,7 @@ fn kill(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let fin = tapes.client.sent(who.server, who.client, since).any(|s| s.flags.fin());
     stage.checks.that("the client gets a FIN", fin, fin);
     let reset = tapes.client.reset(who.server, who.client, since);
-    stage.checks.that("and no reset", reset.is_none(), told(reset));
+    stage.checks.unseen("and no reset", reset);
     Ok(Truth {
         accept: vec!["deploy-restart", "config-reload"],
         outcome: "cannot-say",
@@ -173,7 +166,7 @@ fn process_restart(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     client_hears(stage, &mut client, Broken::Eof);
     stage.rest(A_MOMENT)?;
     client.reconnecting();
-    let mut again = stage.connect(stage.service(), None)?;
+    let mut again = stage.connect(stage.service())?;
     let mut server = listener.accept()?;
     stage.greet(&mut again, &mut server)?;
     let tapes = stage.cut()?;
@@ -206,21 +199,16 @@ fn host_restart(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
         host.add_address(ETH, stage.plan.wan.end(), stage.plan.wan.prefix())?;
     }
     host.route_to(stage.plan.lan, stage.plan.wan.hop())?;
-    let heard = client.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the client hears nothing of the restart", heard == Heard::Nothing, heard);
+    stage.quiet("the client hears nothing of the restart", &mut client, A_MOMENT);
     let since = now();
     client.say(64);
     client_hears(stage, &mut client, Broken::Reset);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.client.reset(who.server, who.client, since);
-    stage.checks.that(
-        "when it speaks, the reset is bare and has passed one hop",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH - 1),
-        told(reset),
-    );
+    stage.checks.bare("when it speaks, the reset is bare and has passed one hop", reset, PASSED_ON);
     let made = tapes.server.reset(who.server, who.client, since);
-    stage.checks.that("the server's machine made it", made.is_some(), told(made));
+    stage.checks.seen("the server's machine made it", made);
     Ok(Truth {
         accept: vec!["deploy-restart", "target-removed", "state-flush", "idle-timeout-middlebox"],
         detected_by: Some("next-use"),
@@ -239,21 +227,20 @@ fn reject(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let since = now();
     client.say(64);
     client_hears(stage, &mut client, Broken::Reset);
-    let heard = server.hear(Duration::from_secs_f64(A_MOMENT));
-    stage.checks.that("the server hears nothing", heard == Heard::Nothing, heard);
+    stage.quiet("the server hears nothing", &mut server, A_MOMENT);
     stage.rules_again()?;
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let reset = tapes.client.reset(who.server, who.client, since);
-    stage.checks.that(
+    stage.checks.bare(
         "the reset is bare, has the server's address, and a TTL no hop has lowered",
-        reset.is_some_and(|r| is_bare(r) && r.ttl == FRESH),
-        told(reset),
+        reset,
+        FRESH,
     );
     let usual = tapes.client.sent(who.server, who.client, Moment::from_ns(0)).next().map(|s| s.ttl);
-    stage.checks.that("the server's own packets had one less", usual == Some(FRESH - 1), usual);
+    stage.checks.that("the server's own packets had one less", usual == Some(PASSED_ON), usual);
     let made = tapes.server.reset(who.server, who.client, since);
-    stage.checks.that("the server's machine sent none", made.is_none(), told(made));
+    stage.checks.unseen("the server's machine sent none", made);
     Ok(Truth {
         accept: vec!["forged-rst"],
         signed_by: Some("server"),

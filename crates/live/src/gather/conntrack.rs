@@ -37,6 +37,23 @@ pub fn conntrack() -> Result<Piece, Missing> {
 ///
 /// As [`conntrack`].
 pub fn conntrack_of(wanted: &Wanted) -> Result<Piece, Missing> {
+    let piece = conntrack_even_empty(wanted)?;
+    if piece.bytes.is_empty() {
+        let why = match wanted.peer {
+            None => "it is empty".to_owned(),
+            Some(peer) => format!("it has no entry with {peer} at either end"),
+        };
+        return Err(Missing::because(WHAT, why));
+    }
+    Ok(piece)
+}
+
+/// The same, where a table with nothing in it is an answer, too.
+///
+/// # Errors
+///
+/// Without `CAP_NET_ADMIN`, and without conntrack in the kernel.
+pub fn conntrack_even_empty(wanted: &Wanted) -> Result<Piece, Missing> {
     if !is_loaded() {
         return Err(Missing::because(WHAT, NOT_HERE));
     }
@@ -51,13 +68,6 @@ pub fn conntrack_of(wanted: &Wanted) -> Result<Piece, Missing> {
             "cat /proc/net/nf_conntrack"
         }
     };
-    if lines.is_empty() {
-        let why = match wanted.peer {
-            None => "it is empty".to_owned(),
-            Some(peer) => format!("it has no entry with {peer} at either end"),
-        };
-        return Err(Missing::because(WHAT, why));
-    }
     Ok(lines.piece("conntrack.txt", command, at, "entries"))
 }
 

@@ -4,12 +4,12 @@
 use super::bundle::{Bundle, File};
 use super::packets::PACKETS_MAX;
 use crate::args::Collect;
+use hopclock_core::dump::header::stamp;
 use hopclock_core::redact::Key;
-use hopclock_core::time::Moment;
 use std::fmt::Write as _;
 
 /// The first line of a dump.
-pub fn stamp(bundle: &Bundle, file: &File) -> String {
+pub fn first_line(bundle: &Bundle, file: &File) -> String {
     let mut line = format!("# hopclock host={}", quoted_if_needed(&bundle.host));
     if let Some(role) = bundle.place.role {
         let _ = write!(line, " role={role}");
@@ -17,19 +17,12 @@ pub fn stamp(bundle: &Bundle, file: &File) -> String {
             line.push_str(" role-by=guess");
         }
     }
-    let _ = writeln!(line, " at={} cmd=\"{}\"", time(file.at), file.command.replace('"', "'"));
+    let _ = writeln!(line, " at={} cmd=\"{}\"", stamp(file.at), file.command.replace('"', "'"));
     line
 }
 
 fn quoted_if_needed(word: &str) -> String {
     if word.contains(char::is_whitespace) { format!("\"{word}\"") } else { word.to_owned() }
-}
-
-/// RFC 3339, UTC, to the millisecond.
-fn time(at: Moment) -> String {
-    let whole = at.ns().div_euclid(1_000_000) * 1_000_000;
-    jiff::Timestamp::from_nanosecond(i128::from(whole))
-        .map_or_else(|_| "unknown".into(), |t| t.to_string())
 }
 
 /// `evidence.toml`.
@@ -41,7 +34,7 @@ pub fn manifest(bundle: &Bundle) -> String {
         if let Some(role) = bundle.place.role {
             let _ = writeln!(text, "role = \"{role}\"");
         }
-        let (at, command) = (time(file.at), toml(&file.command));
+        let (at, command) = (stamp(file.at), toml(&file.command));
         let _ = writeln!(text, "taken_at = \"{at}\"\ncommand = {command}");
         if !file.notes.is_empty() {
             let _ = writeln!(text, "notes = {}", toml(&file.notes.join("; ")));
@@ -74,7 +67,7 @@ pub fn page(bundle: &Bundle, typed: &Collect, redacted: bool) -> String {
     let mut text = format!(
         "<!-- hopclock: not evidence -->\n# Collected on {}\n\nBegun {} by hopclock {}.\n{}\n",
         bundle.host,
-        time(bundle.began),
+        stamp(bundle.began),
         env!("CARGO_PKG_VERSION"),
         place(bundle)
     );
@@ -92,7 +85,7 @@ pub fn page(bundle: &Bundle, typed: &Collect, redacted: bool) -> String {
         let notes: Vec<&str> = file.notes.iter().map(String::as_str).collect();
         let notes =
             if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
-        let (name, command, at) = (&file.name, &file.command, time(file.at));
+        let (name, command, at) = (&file.name, &file.command, stamp(file.at));
         let _ = writeln!(text, "| {name} | `{command}`{notes} | {at} |");
     }
     if !bundle.missing.is_empty() {

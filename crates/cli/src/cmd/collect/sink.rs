@@ -82,7 +82,7 @@ fn laid_out(bundle: &Bundle, page: &str) -> Laid {
         .map(|file| {
             let mut bytes = Vec::new();
             if file.is_text() {
-                bytes.extend(about::stamp(bundle, file).as_bytes());
+                bytes.extend(about::first_line(bundle, file).as_bytes());
             }
             bytes.extend(&file.bytes);
             (folder.join(&file.name), bytes)

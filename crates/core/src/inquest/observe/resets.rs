@@ -23,9 +23,7 @@ fn of(subject: &Subject<'_>, flow: &FlowPart<'_>) -> Vec<Evidence> {
     ];
     let boxes = at(Role::Hop);
     ends.into_iter()
-        .filter_map(|(signed_by, owner, receiver)| {
-            made_by(signed_by, owner, receiver?, boxes)
-        })
+        .filter_map(|(signed_by, owner, receiver)| made_by(signed_by, owner, receiver?, boxes))
         .collect()
 }
 
