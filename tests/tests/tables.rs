@@ -207,6 +207,34 @@ fn a_capture_that_begins_midway_is_withheld_and_said() {
     is_withheld(story, "begins in the middle");
 }
 
+/// A request nobody acknowledges is sent again and again; between two tries the entry's timer for
+/// unacknowledged data runs out. The first try found the entry fresh, and is not what tells.
+#[test]
+fn an_entry_that_runs_out_between_two_tries_is_told_by_the_last_of_them() {
+    let mut story = Story::begin();
+    story.handshake();
+    story.send(false, PA, (1, 1), 100);
+    story.send(true, flag::ACK, (1, 101), 0);
+    for gap in [1, 2, 4, 8, 16, 32, 64] {
+        story.send(true, PA, (1, 101), 100);
+        story.wait(gap);
+    }
+    story.send(true, PA, (1, 101), 100);
+    let timers = "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged = 20\n\
+                  net.netfilter.nf_conntrack_tcp_timeout_max_retrans = 20\n";
+    let report = report(&[
+        ("hop-egress-1/eth0.pcapng", &story.bytes()),
+        ("hop-egress-1/sysctl.txt", [SYSCTL, timers].concat().as_bytes()),
+    ]);
+    // Gone 20 s after the try before the gap of 32 s, and 64 s more until the last one.
+    let told = says(&report);
+    assert!(told.contains("to 20 s, nothing came for 20 s"), "{told}");
+    assert!(
+        told.contains("it was gone 76") && told.contains("found none and was INVALID"),
+        "{told}"
+    );
+}
+
 /// A capture of the box that is not replayed, for this reason.
 fn is_withheld(story: Story, why: &str) {
     let report = report(&[

@@ -13,7 +13,7 @@ use crate::conntrack::account::{Account, Asked, Look, Lost, Place, accounts};
 use crate::conntrack::version::JUDGED;
 use crate::conntrack::{Settings, Tuple, Verdict, packet::proto};
 use crate::dump::conntrack as dump;
-use crate::flow::{CaptureReading, How};
+use crate::flow::{CaptureReading, How, Mark};
 use crate::terms::Role;
 use crate::time::Moment;
 use std::net::SocketAddr;
@@ -313,7 +313,7 @@ impl Bench<'_> {
         let by = account.lost.as_ref().map_or(account.refreshed, |lost| lost.refreshed);
         let refreshed = by.map_or(0, |m| m.packet);
         let given = account.lost.as_ref().map_or(account.given, |lost| lost.given);
-        let end = flow.flow.last_words.end;
+        let end = end_of(flow);
         let before = |at: Moment| end.map_or(0.0, |e| e.at.since(at).secs_f64());
         let what = match (value, &account.lost) {
             ("frozen", Some(lost)) => format!(
@@ -458,12 +458,21 @@ fn is_of(entry: &dump::Entry, flow: &Tuple) -> bool {
             || entry.reply.is_some_and(|r| tuple_of(&r).inverse() == Some(*flow)))
 }
 
+/// Until when the connection's fate was open. One that ends in silence is told by its first packet
+/// without an answer, but its sender tries on, and what those tries met is what ended it.
+fn end_of(flow: &FlowPart<'_>) -> Option<Mark> {
+    let words = &flow.flow.last_words;
+    let silent = flow.flow.record.ending.how == How::Silence;
+    let tried = words.unanswered.as_ref().filter(|_| silent).map(|u| u.last);
+    tried.or(words.end)
+}
+
 fn asked(flow: &FlowPart<'_>) -> Asked {
     let record = &flow.flow.record;
     Asked {
         flow: tuple(record.client, record.server),
         packets: (record.first_packet, record.last_packet),
-        end: flow.flow.last_words.end.filter(|_| flow.ended()),
+        end: end_of(flow).filter(|_| flow.ended()),
     }
 }
 
@@ -518,7 +527,7 @@ fn packets_of(flow: &FlowPart<'_>, account: &Account) -> Vec<u64> {
         packets.extend(lost.found_none.map(|(packet, _)| packet));
     }
     packets.extend(&account.refused_last);
-    packets.extend(flow.flow.last_words.end.map(|m| m.packet));
+    packets.extend(end_of(flow).map(|m| m.packet));
     packets
 }
 
