@@ -16,6 +16,7 @@ pub mod quarrel;
 pub mod rhythm_rivals;
 pub mod rhythm_truth;
 pub mod schema;
+pub mod snapshot;
 
 use std::env;
 use std::io::Write as _;

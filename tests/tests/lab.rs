@@ -304,14 +304,15 @@ fn judged(folders: &[PathBuf]) {
 fn an_interrupted_run_ends_soon_and_leaves_nothing() {
     let _alone = alone();
     in_namespace("an_interrupted_run_ends_soon_and_leaves_nothing", &["nft"], || {
-        for signal in ["INT", "TERM"] {
+        for signal in ["INT", "TERM", "HUP"] {
             let out = scratch("lab-interrupted");
             let lab = Lab::start(&["freeze-invalid-routed", "zero-window", "--seed", SEED], &out);
             lab.at_work(&out);
             send(signal, lab.child.id());
             let ran = lab.end();
-            assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran:#?}");
-            assert!(ran.out.contains("0 of 2 as foretold, interrupted"), "{ran:#?}");
+            assert_eq!((ran.code, ran.err.as_str()), (Some(4), ""), "{ran:#?}");
+            let says = "0 of 2 as foretold, 2 not played to the end, interrupted";
+            assert!(ran.out.contains(says), "{ran:#?}");
             assert_eq!(names(&out), BTreeSet::new(), "{signal}");
             fs::remove_dir_all(out).unwrap();
         }
@@ -413,6 +414,26 @@ fn a_reader_that_has_enough_stops_the_lab_and_is_no_failure() {
     });
 }
 
+#[test]
+fn a_folder_that_cannot_be_written_is_usage_and_the_timer_told_is_the_one_played() {
+    let _alone = alone();
+    let name = "a_folder_that_cannot_be_written_is_usage_and_the_timer_told_is_the_one_played";
+    in_namespace(name, &["nft"], || {
+        let out = scratch("lab-timer");
+        fs::write(out.join("file"), "").unwrap();
+        let ran = Lab::start(&["kill-9"], &out.join("file/lab")).end();
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:#?}");
+        assert!(ran.err.contains("file/lab") && ran.err.lines().count() == 1, "{ran:#?}");
+        fs::remove_file(out.join("file")).unwrap();
+        let words = ["freeze-invalid-routed", "--timer", "3", "--seed", SEED];
+        let ran = Lab::start(&words, &out).end();
+        let truth = truth(&out.join(format!("freeze-invalid-routed-{SEED}")));
+        assert_eq!(truth["interval_s"].as_f64(), Some(6.0), "{truth:#?}");
+        assert!(ran.out.contains("timer 6 s"), "{ran:#?}");
+        fs::remove_dir_all(out).unwrap();
+    });
+}
+
 /// Runs the binary as a user without privileges.
 fn as_nobody(words: &[&str]) -> Ran {
     // The build folder may be one that only its owner may enter.
@@ -466,7 +487,8 @@ fn a_name_nobody_knows_is_a_usage_error_with_a_hint() {
     let ran = run(["lab", "run", "kill-9", "nonsense"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("nonsense") && ran.err.contains("lab list"), "{}", ran.err);
-    for words in [&["lab", "run"][..], &["lab"], &["lab", "run", "all", "--seed", "x"]] {
+    let none = ["lab", "run", "all", "--jobs", "0"];
+    for words in [&["lab", "run"][..], &["lab"], &["lab", "run", "all", "--seed", "x"], &none] {
         assert_eq!(run(words).code, Some(2), "{words:?}");
     }
 }

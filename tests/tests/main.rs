@@ -15,6 +15,7 @@ mod kernel_conntrack;
 mod lab;
 mod lab_pages;
 mod logs;
+mod manual;
 mod progress;
 mod purity;
 mod readme;

@@ -1,5 +1,9 @@
 //! What can be typed. Nothing here opens a file.
 
+mod book;
+
+pub use book::{codes_of, command};
+
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,10 +12,14 @@ use std::time::Duration;
 /// Find the clock that kills long-lived connections.
 #[derive(Debug, Parser)]
 #[command(name = "hopclock", version, about, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 an answer was given, 1 findings, 2 usage, 3 no input could be used, \
-4 the evidence does not tell, 5 a privilege or kernel feature is missing."
-)]
+#[command(after_help = "Examples:
+  hopclock diagnose examples/egress-12h      what ends these connections?
+  hopclock diagnose app.log client.pcap nat.sysctl
+  hopclock help diagnose                     a command in full, with examples
+
+Colour is for terminals only; NO_COLOR and CLICOLOR=0 switch it off,
+CLICOLOR_FORCE=1 on. COLUMNS sets the width. Pages of the manual:
+hopclock man DIR; completion for a shell: hopclock completions SHELL.")]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -35,21 +43,50 @@ pub enum Command {
     Collect(Collect),
     /// Make each way a connection ends happen on the real kernel, in namespaces
     Lab(Lab),
+    /// Print what completes this command line in a shell
+    Completions(Completions),
+    /// Print the manual page, or write one a command into a folder
+    Man(Man),
+}
+
+/// `hopclock completions`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock completions bash > ~/.local/share/bash-completion/completions/hopclock
+  hopclock completions zsh > \"${fpath[1]}/_hopclock\"
+  hopclock completions fish > ~/.config/fish/completions/hopclock.fish")]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `hopclock man`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock man | man -l -
+  hopclock man ~/.local/share/man/man1")]
+pub struct Man {
+    /// Write hopclock.1, hopclock-diagnose.1 and so on here instead of printing
+    /// the first
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 /// `hopclock collect`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sudo hopclock collect nat/                        on the NAT box, everything, for a minute
-  sudo hopclock collect --peer 192.0.2.7 nat.tgz    only what has to do with that address
-  hopclock collect --for 0 here/                    one look, no waiting; works without root
-  sudo hopclock collect --redact nat.tgz            under other addresses and names
-  ssh egress-1 sudo hopclock collect - > nat.tar    onto another machine
-  hopclock diagnose app.log client/ nat.tgz         then, with the application's log
+  sudo hopclock collect nat/                      on the NAT box, for a minute
+  sudo hopclock collect --peer 192.0.2.7 nat.tgz  only this address's
+  hopclock collect --for 0 here/                  one look, works without root
+  sudo hopclock collect --redact nat.tgz          under other names
+  ssh egress-1 sudo hopclock collect - > nat.tar  onto another machine
+  hopclock diagnose app.log client/ nat.tgz       then, with the program's log
 
-Two looks at the table of connections, --for apart, show which timers packets refresh and which they do
-not; in between, headers of packets are recorded (no payload; at most 200000 packets). Nothing on this
-host is changed. What this user may not read is named and the rest is written. Ctrl-C ends the wait.")]
+Two looks at the table of connections, --for apart, show which timers packets
+refresh and which they do not; in between, headers of packets are recorded (no
+payload; at most 200000 packets). Nothing on this host is changed. What this
+user may not read is named and the rest is written. Ctrl-C ends the wait.")]
 pub struct Collect {
     /// A new folder, or a .tar, .tar.gz or .tgz file; `-` is a tar on standard output
     #[arg(value_name = "OUT")]
@@ -113,8 +150,10 @@ fn duration(text: &str) -> Result<Duration, String> {
   hopclock diagnose app.log client.pcap nat.sysctl
   journalctl -u app -o short-iso | hopclock diagnose -
 
-Files are recognised by content. Folders named client/, hop-NAME/ and server/, an evidence.toml, or a line
-`# hopclock host=egress-1 role=hop at=2024-05-11T03:10:00Z` in a dump say where a file is from.")]
+Files are recognised by content. Folders named client/, hop-NAME/ and server/,
+an evidence.toml, or a line in a dump like
+`# hopclock host=egress-1 role=hop at=2024-05-11T03:10:00Z`
+say where a file is from.")]
 pub struct Diagnose {
     /// Logs, captures, dumps, notes, or folders of them; `-` is standard input
     #[arg(required = true, value_name = "EVIDENCE")]
@@ -154,7 +193,8 @@ pub struct LineOverrides {
   hopclock flows --format jsonl ring.pcap.1.gz ring.pcap.2.gz
   tcpdump -i any -w - tcp | hopclock flows -
 
-Several captures are read as one, in order of time; packet numbers then run on over all of them.")]
+Several captures are read as one, in order of time; packet numbers then run on
+over all of them.")]
 pub struct Flows {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
     #[arg(required = true, value_name = "CAPTURE")]
@@ -177,11 +217,13 @@ pub struct Flows {
   hopclock replay nat.pcap --sysctl nat.sysctl --set nf_conntrack_tcp_loose=1
   hopclock replay nat.pcap --start-state nat.conntrack --format jsonl
 
-The capture is taken for what arrives at the box, before translation; the table begins empty unless
---start-state says otherwise, and connections that began before the capture are named. A table lists
-what matters: entries made, changes of state, packets ignored or INVALID and why, timers that ran out;
---format jsonl gives one object a packet. The model is exact for Linux 6.18; rules of other kernels were
-read in source, not run. Not modelled: NAT rules, helpers, flowtables, fragments (docs/conntrack.md).")]
+The capture is taken for what arrives at the box, before translation; the table
+begins empty unless --start-state says otherwise, and connections that began
+before the capture are named. A table lists what matters: entries made, changes
+of state, packets ignored or INVALID and why, timers that ran out; --format
+jsonl gives one object a packet. The model is exact for Linux 6.18; rules of
+other kernels were read in source, not run. Not modelled: NAT rules, helpers,
+flowtables, fragments (docs/conntrack.md).")]
 pub struct Replay {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
     #[arg(required = true, value_name = "CAPTURE")]
@@ -261,10 +303,11 @@ pub struct Clocks {
   hopclock diagnose hopclock-lab/nat-expiry-*
   sudo hopclock lab run all --seed 7
 
-A scenario is one mechanism on a path client, box, server: what is done to it, and what must be \
-seen then. The three are network namespaces of the lab; the network of this host is never touched, \
-and nothing stays but a folder of evidence with, in truth.json, what really happened. What each \
-looks like from each side: docs/mechanisms.md.")]
+A scenario is one mechanism on a path client, box, server: what is done to it,
+and what must be seen then. The three are network namespaces of the lab; the
+network of this host is never touched, and nothing stays but a folder of
+evidence with, in truth.json, what really happened. What each looks like from
+each side: docs/mechanisms.md.")]
 pub struct Lab {
     /// What to do in the lab.
     #[command(subcommand)]
@@ -275,6 +318,9 @@ pub struct Lab {
 #[derive(Debug, Subcommand)]
 pub enum LabDeed {
     /// Name the scenarios
+    #[command(after_help = "Examples:
+  hopclock lab list
+  hopclock lab list --format markdown")]
     List {
         /// How to print the answer
         #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -283,6 +329,11 @@ pub enum LabDeed {
     /// Play scenarios on this kernel; needs root
     Run(LabRun),
     /// Remove what killed runs left behind
+    #[command(after_help = "Examples:
+  hopclock lab clean
+  hopclock lab clean --out /var/tmp/lab
+
+Only folders that end in .PID.part whose process is gone are removed.")]
     Clean {
         /// Where the folders are
         #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
@@ -297,15 +348,13 @@ const LAB_FOLDER: &str = "hopclock-lab";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sudo hopclock lab run nat-expiry --verbose
-  sudo hopclock lab run freeze-window-ignored freeze-be-liberal-cures --seed 7
-  sudo hopclock lab run all --format markdown > this-kernel.md
+  sudo hopclock lab run freeze-window-ignored freeze-be-liberal-cures
+  sudo hopclock lab run all --seed 7 --format markdown > this-kernel.md
 
-Each run leaves FOLDER/NAME-SEED with captures, dumps of the box and logs of both ends; hopclock \
-diagnose reads it. A scenario takes seconds, all of them a minute or two. Ctrl-C takes down what \
-runs; after a kill -9: hopclock lab clean.
-
-Exit codes: 0 all came out as foretold, 1 some did not, 2 no such scenario, 5 not root, or \
-something is missing, which is named.")]
+Each run leaves FOLDER/NAME-SEED with captures, dumps of the box and logs of
+both ends; hopclock diagnose reads it. A scenario takes seconds, all of them a
+minute or two. Ctrl-C and a closed terminal take down what runs; after a
+kill -9: hopclock lab clean.")]
 pub struct LabRun {
     /// Names as `lab list` prints them, or `all`
     #[arg(required = true, value_name = "NAME")]
@@ -321,8 +370,8 @@ pub struct LabRun {
     #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
     pub out: PathBuf,
     /// How many runs at once
-    #[arg(short, long, default_value_t = 8)]
-    pub jobs: usize,
+    #[arg(short, long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
     /// Tell every check, not only those that failed
     #[arg(short, long)]
     pub verbose: bool,

@@ -2,9 +2,11 @@
 
 mod clocks;
 mod collect;
+mod completions;
 mod diagnose;
 mod flows;
 mod lab;
+mod man;
 mod replay;
 mod rhythm;
 
@@ -21,5 +23,7 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
         Command::Collect(typed) => collect::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
         Command::Lab(typed) => lab::carry_out(&typed),
+        Command::Completions(typed) => completions::carry_out(&typed),
+        Command::Man(typed) => man::carry_out(&typed),
     }
 }

@@ -11,13 +11,15 @@ mod exit;
 mod intake;
 mod progress;
 mod screen;
+mod signals;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // clap prints its own usage errors and exits with 2, as the contract has it.
-    let args = args::Args::parse();
+    let typed = args::Args::from_arg_matches(&args::command().get_matches());
+    let args = typed.unwrap_or_else(|error| error.exit());
     let ended = cmd::carry_out(args.command);
     progress::done();
     exit::code(ended)

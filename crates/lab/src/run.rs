@@ -87,24 +87,34 @@ impl Runner<'_> {
     fn one(&self, scenario: &Scenario) -> Outcome {
         let mut plan = Plan::draw(self.seed, scenario.name);
         plan.timer_s = self.timer_s.unwrap_or(plan.timer_s);
-        let drawn = format!("{}, timer {} s", if plan.v6 { "IPv6" } else { "IPv4" }, plan.timer_s);
+        let family = if plan.v6 { "IPv6" } else { "IPv4" };
+        let mut timer_s = plan.timer_s;
         let began = clock::monotonic();
         // A thread of its own: a panic there ends the run, and its namespaces, and no other run.
         let result = thread::scope(|scope| {
             scope
-                .spawn(|| self.through(scenario, plan))
+                .spawn(|| self.through(scenario, plan, &mut timer_s))
                 .join()
                 .unwrap_or_else(|_| Err(Trouble::Broken(format!("{} panicked", scenario.name))))
         });
         let took = clock::monotonic().since(began);
+        let drawn = format!("{family}, timer {timer_s} s");
         Outcome { scenario: *scenario, drawn, took, result }
     }
 
-    fn through(&self, scenario: &Scenario, plan: Plan) -> Result<Played, Trouble> {
+    /// `timer_s` becomes what the scenario made of the timer.
+    fn through(
+        &self,
+        scenario: &Scenario,
+        plan: Plan,
+        timer_s: &mut u32,
+    ) -> Result<Played, Trouble> {
         let folder = Folder::begin(&self.out.join(format!("{}-{}", scenario.name, self.seed)))?;
         let began = stamp(clock::now());
         let mut stage = Stage::build(plan, folder, self.stop)?;
-        let truth = (scenario.play)(&mut stage)?;
+        let truth = (scenario.play)(&mut stage);
+        *timer_s = stage.plan.timer_s;
+        let truth = truth?;
         let (folder, checks) = stage.into_folder();
         let told = self.told(scenario, &truth, &checks.0, &began);
         Ok(Played { folder: folder.finish(&told)?, checks: checks.0 })

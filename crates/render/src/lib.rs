@@ -12,4 +12,4 @@ pub mod rhythm;
 pub mod svg;
 pub mod text;
 
-pub use page::{Label, Page};
+pub use page::{Label, Page, columns};

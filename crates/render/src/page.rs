@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// What a piece of text is; the page decides how that looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +64,7 @@ impl Page {
         let mut column = first_width;
         let mut begun = false;
         for word in text.split_whitespace() {
-            let width = word.chars().count();
+            let width = columns(word);
             if begun && column + 1 + width > self.width {
                 write!(out, "\n{:hanging$}", "")?;
                 column = hanging;
@@ -91,6 +92,11 @@ impl Page {
     }
 }
 
+/// How many columns a terminal gives this text (UAX #11; ambiguous characters are narrow).
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +110,12 @@ mod tests {
     #[test]
     fn lines_keep_the_width_and_hang() {
         assert_eq!(wrapped(12, "one two three four"), "* one two\n  three four\n");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns_and_marks_none() {
+        assert_eq!(wrapped(12, "接続 接続 接続"), "* 接続 接続\n  接続\n");
+        assert_eq!(columns("e\u{301}"), 1);
     }
 
     #[test]

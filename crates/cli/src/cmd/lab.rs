@@ -2,7 +2,7 @@
 
 use crate::args::{Format, Lab, LabDeed, LabRun};
 use crate::exit::{Exit, Trouble};
-use crate::screen;
+use crate::{screen, signals};
 use hopclock_core::time::Gap;
 use hopclock_lab::{ALL, Outcome, Runner, Scenario, Trouble as LabTrouble, clean, missing};
 use hopclock_live::clock;
@@ -10,8 +10,7 @@ use hopclock_render::{Label, Page, json};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Lists, plays or cleans.
 pub fn carry_out(typed: &Lab) -> Result<Exit, Trouble> {
@@ -81,14 +80,17 @@ fn run(typed: &LabRun) -> Result<Exit, Trouble> {
     if let Some(why) = missing() {
         return Err(Trouble::Privilege(vec![why]));
     }
+    // Before anything is played: a folder that cannot be written is a mistake of typing.
+    let refused = |error| format!("cannot write into {}: {error}", typed.out.display());
+    writable(&typed.out).map_err(|error| Trouble::Usage(refused(error)))?;
     let seed =
         typed.seed.unwrap_or_else(|| clock::now().ns().cast_unsigned() / 1_000_000 % 100_000);
-    let stop = stop_on_signals()?;
+    let stop = signals::enough()?;
     let runner = Runner {
         out: typed.out.clone(),
         seed,
         timer_s: typed.timer,
-        jobs: typed.jobs.clamp(1, 64),
+        jobs: usize::from(typed.jobs),
         stop: &stop,
     };
     let mut told = Told::begin(typed, seed, scenarios.len())?;
@@ -104,15 +106,11 @@ fn run(typed: &LabRun) -> Result<Exit, Trouble> {
     told.end()
 }
 
-/// SIGINT and SIGTERM ask the runs to stop, so that what they made is taken down; a second one ends
-/// the process at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Trouble> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
+/// Makes the folder, and a folder in it that goes again.
+fn writable(folder: &Path) -> io::Result<()> {
+    let probe = folder.join(format!("probe.{}.part", std::process::id()));
+    std::fs::create_dir_all(&probe)?;
+    std::fs::remove_dir(&probe)
 }
 
 /// The outcomes, told as they come.
@@ -123,6 +121,8 @@ struct Told<'a> {
     seed: u64,
     all: usize,
     held: usize,
+    /// How many were played to their end, and came out otherwise.
+    otherwise: usize,
     interrupted: bool,
     missing: Option<String>,
 }
@@ -135,11 +135,13 @@ impl<'a> Told<'a> {
             writeln!(out, "seed {seed}, kernel {}", hopclock_live::kernel::release())?;
         }
         let rows = Vec::new();
-        Ok(Self { typed, page, rows, seed, all, held: 0, interrupted: false, missing: None })
+        let (held, otherwise, interrupted, missing) = (0, 0, false, None);
+        Ok(Self { typed, page, rows, seed, all, held, otherwise, interrupted, missing })
     }
 
     fn one(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.held += usize::from(outcome.held());
+        self.otherwise += usize::from(outcome.result.is_ok() && !outcome.held());
         match &outcome.result {
             Err(LabTrouble::Interrupted) => {
                 self.interrupted = true;
@@ -158,10 +160,10 @@ impl<'a> Told<'a> {
     }
 
     fn text(&self, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-        let word = if outcome.held() {
-            self.page.label(Label::Good, "as foretold")
-        } else {
-            self.page.label(Label::Bad, "NOT as foretold")
+        let word = match &outcome.result {
+            Ok(_) if outcome.held() => self.page.label(Label::Good, "as foretold"),
+            Ok(_) => self.page.label(Label::Bad, "NOT as foretold"),
+            Err(_) => self.page.label(Label::Bad, "NOT PLAYED"),
         };
         let name = outcome.scenario.name;
         let took = Gap::secs_f64(outcome.took);
@@ -222,15 +224,24 @@ impl<'a> Told<'a> {
         let mut out = io::stdout().lock();
         match self.typed.format {
             Format::Text => {
-                let word = if self.interrupted { ", interrupted" } else { "" };
-                writeln!(out, "\n{} of {} as foretold{word}", self.held, self.all)?;
+                let mut says = format!("{} of {} as foretold", self.held, self.all);
+                match self.all - self.held - self.otherwise {
+                    0 => {}
+                    n => says += &format!(", {n} not played to the end"),
+                }
+                says += if self.interrupted { ", interrupted" } else { "" };
+                writeln!(out, "\n{says}")?;
             }
             Format::Json => json::pretty(&self.rows, &mut out)?,
             Format::Markdown => {
                 writeln!(out, "| scenario | as foretold | what happens |\n|---|---|---|")?;
                 for row in &self.rows {
                     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-                    let held = if row["held"] == true { "yes" } else { "**no**" };
+                    let held = match (&row["held"], &row["trouble"]) {
+                        (Value::Bool(true), _) => "yes",
+                        (_, Value::Null) => "**no**",
+                        _ => "not played",
+                    };
                     writeln!(out, "| `{}` | {held} | {} |", text("scenario"), text("says"))?;
                 }
             }
@@ -239,8 +250,31 @@ impl<'a> Told<'a> {
         out.flush()?;
         match self.missing {
             Some(why) => Err(Trouble::Privilege(vec![why])),
-            None if self.held == self.all => Ok(Exit::Answered),
-            None => Ok(Exit::Findings),
+            None => Ok(ended(self.all, self.held, self.otherwise)),
         }
+    }
+}
+
+/// A run that came out otherwise than foretold is a finding; one that could not be played says
+/// nothing either way.
+const fn ended(all: usize, held: usize, otherwise: usize) -> Exit {
+    if otherwise > 0 {
+        Exit::Findings
+    } else if held == all {
+        Exit::Answered
+    } else {
+        Exit::CannotSay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_played_is_no_finding_and_hides_none() {
+        assert_eq!(ended(3, 3, 0), Exit::Answered);
+        assert_eq!(ended(3, 2, 0), Exit::CannotSay);
+        assert_eq!(ended(3, 1, 1), Exit::Findings);
     }
 }

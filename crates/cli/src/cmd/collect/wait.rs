@@ -1,10 +1,9 @@
 //! Waiting between the two looks: until the time is up, or somebody has had enough (Ctrl-C, a
-//! request to end).
+//! request to end, a closed terminal).
 
 use crate::exit::Trouble;
+use crate::signals;
 use hopclock_live::clock;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -22,12 +21,7 @@ pub struct Patience {
 impl Patience {
     /// Signals are listened to from now on: the first ends the wait, the second the program.
     pub fn new(length: Duration) -> Result<Self, Trouble> {
-        let enough = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: it is the second signal that finds the flag set.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&enough))?;
-            flag::register(signal, Arc::clone(&enough))?;
-        }
+        let enough = signals::enough()?;
         Ok(Self { length, enough })
     }
 
