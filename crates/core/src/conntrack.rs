@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod entry;
+mod front;
 mod hash;
 mod index;
 pub mod judged;
@@ -19,6 +20,7 @@ pub mod replay;
 pub mod rules;
 pub mod settings;
 pub mod state;
+pub mod sweep;
 mod table;
 mod tcp;
 #[cfg(test)]
@@ -36,5 +38,6 @@ pub use replay::Replay;
 pub use rules::Rules;
 pub use settings::{Settings, Timeouts};
 pub use state::{Dir, Kind, State};
+
 pub use table::Table;
 pub use version::Kernel;

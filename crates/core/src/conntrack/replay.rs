@@ -8,53 +8,19 @@
 use std::collections::HashMap;
 
 use super::entry::{Counters, Entry, Proto, Status, TcpFlow, half_flag};
-use super::hash::{Fold, Quick};
+use super::front::Front;
+pub use super::front::Tally;
+use super::hash::Quick;
 use super::judged::{Event, Judged, Verdict};
-use super::packet::{Body, Checksum, Packet, Tuple, flag, proto};
-use super::read::{Unreadable, read};
+use super::packet::{Body, Packet, Tuple, flag, proto};
 use super::record::{Line, Record, TimerRecord};
 use super::settings::Settings;
 use super::state::State;
 use super::table::Table;
 use super::version::Kernel;
-use crate::capture::{self, LinkType};
+use crate::capture;
 use crate::dump::conntrack as dump;
 use crate::time::{Gap, Moment};
-use crate::wire::ip_packet;
-use std::hash::Hasher;
-
-/// Sightings of one packet are no further apart; a power of two of them is remembered.
-const APART_MAX: Gap = Gap::from_millis(500);
-const SIGHTINGS: usize = 4096;
-
-/// What became of the packets that were read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Tally {
-    /// Packets of the capture.
-    pub packets: u64,
-    /// Judged by the table.
-    pub judged: u64,
-    /// Without IP.
-    pub not_ip: u64,
-    /// Fragments.
-    pub fragments: u64,
-    /// Too little kept of their headers.
-    pub cut_short: u64,
-    /// Seen before at another place.
-    pub seen_again: u64,
-    /// Copies that leave translated.
-    pub leaving: u64,
-    /// Wrong transport checksums, not held against the packets.
-    pub bad_checksums: u64,
-    /// TCP flows whose first packet is no SYN.
-    pub midstream: u64,
-    /// Stamped earlier than the packet before, and taken as simultaneous with it.
-    pub backwards: u64,
-    /// INVALID.
-    pub invalid: u64,
-    /// Passed without effect.
-    pub ignored: u64,
-}
 
 /// What was taken of a start state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -92,41 +58,18 @@ pub struct Replay {
     parted: HashMap<Tuple, (), Quick>,
     /// TCP flows met so far, by one of their tuples.
     met: HashMap<Tuple, (), Quick>,
-    /// As translated flows leave, to as they arrive.
-    leaving: HashMap<Tuple, Tuple, Quick>,
-    /// Tuples that more than one translated flow leaves with.
-    copies: HashMap<Tuple, (), Quick>,
-    /// Tuples as translated flows arrive, and whether the capture shows them doing so.
-    arriving: HashMap<Tuple, bool, Quick>,
-    sightings: Box<[Sighting]>,
-    verify_checksums: bool,
-    tally: Tally,
-    last: Option<Moment>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Sighting {
-    digest: u64,
-    place: u64,
-    at: Moment,
+    front: Front,
 }
 
 impl Replay {
     /// An empty table with these settings and the rules of this kernel.
     pub fn new(settings: Settings, kernel: Kernel) -> Self {
-        let never = Sighting { digest: 0, place: 0, at: Moment::from_ns(i64::MIN) };
         Self {
             table: Table::new(settings, kernel.rules()),
             as_it_was: None,
             parted: HashMap::default(),
             met: HashMap::default(),
-            leaving: HashMap::default(),
-            copies: HashMap::default(),
-            arriving: HashMap::default(),
-            sightings: vec![never; SIGHTINGS].into_boxed_slice(),
-            verify_checksums: false,
-            tally: Tally::default(),
-            last: None,
+            front: Front::new(),
         }
     }
 
@@ -142,7 +85,7 @@ impl Replay {
     /// Wrong checksums count, as for a box whose network card verifies none.
     #[must_use]
     pub fn verifying_checksums(mut self) -> Self {
-        self.verify_checksums = true;
+        self.front.verify_checksums = true;
         self
     }
 
@@ -170,7 +113,7 @@ impl Replay {
                     other.insert(entry);
                 }
                 taken.entries += 1;
-                self.met.insert(flow_of(&entry.original), ());
+                self.met.insert(self.front.flow(&entry.original), ());
                 self.remember_translation(&entry);
             } else {
                 taken.skipped += 1;
@@ -186,17 +129,9 @@ impl Replay {
     /// Makes a translation known, as a dump tells it: packets of `original` are answered as
     /// `reply`. Copies that leave translated are then told from packets that arrive.
     pub fn translate(&mut self, original: Tuple, reply: Tuple) {
-        let (Some(back), Some(out)) = (original.inverse(), reply.inverse()) else { return };
-        if back == reply {
+        if !self.front.translate(original, reply) {
             return;
         }
-        // Ends that several flows left with in turn: such a packet is one's copy, whosever it is.
-        if self.leaving.insert(out, original).is_some_and(|other| other != original) {
-            self.copies.insert(out, ());
-        }
-        self.leaving.insert(back, reply);
-        self.arriving.insert(original, false);
-        self.arriving.insert(reply, false);
         self.table.translate(original, reply);
         if let Some(other) = &mut self.as_it_was {
             other.translate(original, reply);
@@ -210,7 +145,7 @@ impl Replay {
 
     /// What became of the packets so far.
     pub const fn tally(&self) -> &Tally {
-        &self.tally
+        &self.front.tally
     }
 
     /// Whether some packet met another fate than under the settings the capture was taken with.
@@ -255,56 +190,17 @@ impl Replay {
     /// Judges one packet and tells no lines; `None` if the table does not see it. What ended until
     /// then is for [`Replay::drain_events`].
     pub fn judge(&mut self, captured: &capture::Packet<'_>, file: usize) -> Option<Sight> {
-        self.tally.packets += 1;
-        let Some(ip) = ip_of(captured) else {
-            self.tally.not_ip += 1;
-            return None;
-        };
-        if self.seen_again(captured, ip, file) {
-            self.tally.seen_again += 1;
-            return None;
-        }
-        let mut packet = self.read(ip)?;
-        let arrived = packet.tuple;
-        if !self.as_it_arrives(&mut packet) {
-            self.tally.leaving += 1;
-            return None;
-        }
-        if self.last.is_some_and(|last| captured.at < last) {
-            self.tally.backwards += 1;
-        }
-        self.last = self.last.max(Some(captured.at));
+        let (packet, arrived) = self.front.packet(captured, file)?;
         let (judged, simulated) = self.both(captured.at, &packet);
-        self.tally.judged += 1;
-        self.tally.invalid += u64::from(judged.verdict == Verdict::Invalid);
-        self.tally.ignored += u64::from(judged.verdict == Verdict::Ignore);
+        let tally = &mut self.front.tally;
+        tally.judged += 1;
+        tally.invalid += u64::from(judged.verdict == Verdict::Invalid);
+        tally.ignored += u64::from(judged.verdict == Verdict::Ignore);
         let flags = if let Body::Tcp(tcp) = &packet.body { tcp.flags } else { 0 };
         if judged.created || judged.entry.is_none() {
             self.note_midstream(&packet);
         }
         Some(Sight { arrived, tuple: packet.tuple, flags, judged, simulated })
-    }
-
-    fn read(&mut self, ip: &[u8]) -> Option<Packet> {
-        match read(ip) {
-            Ok(mut packet) => {
-                if packet.checksum == Checksum::Bad {
-                    self.tally.bad_checksums += 1;
-                    if !self.verify_checksums {
-                        packet.checksum = Checksum::NotChecked;
-                    }
-                }
-                Some(packet)
-            }
-            Err(why) => {
-                match why {
-                    Unreadable::NotIp => self.tally.not_ip += 1,
-                    Unreadable::Fragment => self.tally.fragments += 1,
-                    Unreadable::CutShort => self.tally.cut_short += 1,
-                }
-                None
-            }
-        }
     }
 
     /// Moves time on to `at`; what ends until then is for [`Replay::drain_events`].
@@ -329,7 +225,7 @@ impl Replay {
         let Some(other) = &mut self.as_it_was else { return (judged, false) };
         let was = other.packet(at, packet);
         other.drain_events();
-        let flow = flow_of(&packet.tuple);
+        let flow = self.front.flow(&packet.tuple);
         let simulated = self.parted.contains_key(&flow);
         if fate(&was) != fate(&judged) {
             self.parted.insert(flow, ());
@@ -337,106 +233,23 @@ impl Replay {
         (judged, simulated)
     }
 
-    /// The tuple it arrives with, where the capture shows it leaving; false if it was seen
-    /// arriving.
-    fn as_it_arrives(&mut self, packet: &mut Packet) -> bool {
-        if self.leaving.is_empty() {
-            return true;
-        }
-        if let Some(seen) = self.arriving.get_mut(&packet.tuple) {
-            *seen = true; // from now on what leaves is a copy
-            return true;
-        }
-        match self.leaving.get(&packet.tuple) {
-            Some(_) if self.copies.contains_key(&packet.tuple) => false,
-            Some(arriving) if self.arriving.get(arriving) == Some(&true) => false,
-            Some(arriving) => {
-                packet.tuple = *arriving;
-                true
-            }
-            None => true,
-        }
-    }
-
     /// For a packet that made its entry, or met none: only such can be the first of its flow.
     fn note_midstream(&mut self, packet: &Packet) {
         let Body::Tcp(tcp) = &packet.body else { return };
-        let new = self.met.insert(flow_of(&packet.tuple), ()).is_none();
+        let new = self.met.insert(self.front.flow(&packet.tuple), ()).is_none();
         if new && !tcp.has(flag::SYN) {
-            self.tally.midstream += 1;
+            self.front.tally.midstream += 1;
         }
     }
-
-    fn seen_again(&mut self, captured: &capture::Packet<'_>, ip: &[u8], file: usize) -> bool {
-        let head = captured.bytes.len() - ip.len().min(captured.bytes.len());
-        let mut place = Fold::default();
-        place.write(captured.bytes.get(..head).unwrap_or_default());
-        place.write_u64(u64::from(captured.interface) << 32 | file as u64);
-        let (digest, place) = (digest_of(ip), place.finish());
-        let Some(slot) = self.sightings.get_mut(digest as usize % SIGHTINGS) else { return false };
-        let same = slot.digest == digest && captured.at.since(slot.at).abs() <= APART_MAX;
-        if same && slot.place != place {
-            return true;
-        }
-        *slot = Sighting { digest, place, at: captured.at };
-        false
-    }
-}
-
-/// The IP packet; plain Ethernet, which most captures are, takes the short way.
-fn ip_of<'a>(captured: &capture::Packet<'a>) -> Option<&'a [u8]> {
-    const ETHERNET: LinkType = LinkType(1);
-    if captured.link == ETHERNET
-        && captured.fcs_bytes == 0
-        && let Some(([.., 0x08, 0x00] | [.., 0x86, 0xdd], ip)) =
-            captured.bytes.split_first_chunk::<14>()
-    {
-        return Some(ip);
-    }
-    ip_packet(captured)
 }
 
 /// What the ends notice of a verdict: whether the packet went through, and as whose.
-fn fate(judged: &Judged) -> (bool, Tuple) {
+pub(super) fn fate(judged: &Judged) -> (bool, Tuple) {
     (matches!(judged.verdict, Verdict::Invalid | Verdict::Drop), judged.leaves_as)
 }
 
-/// One tuple for both directions.
-fn flow_of(tuple: &Tuple) -> Tuple {
-    match tuple.inverse() {
-        Some(inverse) if (inverse.src, inverse.sport) < (tuple.src, tuple.sport) => inverse,
-        _ => *tuple,
-    }
-}
-
-/// Everything its sender wrote and no router changes, as far as headers usually reach: the
-/// transport checksum stands among them and speaks for the rest.
-fn digest_of(ip: &[u8]) -> u64 {
-    // Bytes that routers change: class and hop limit, and in IPv4 the header's checksum.
-    const V4: ([u64; 2], usize) = ([!0xff00, !0xffff_00ff], 7);
-    const V6: ([u64; 2], usize) = ([!(0xff << 56), !0], 9);
-    let ([first, second], most) = if ip.first().is_some_and(|b| b >> 4 == 4) { V4 } else { V6 };
-    let mut hasher = Fold::default();
-    let (words, rest) = ip.as_chunks::<8>();
-    for (n, word) in words.iter().take(most).enumerate() {
-        let mask = if n == 0 {
-            first
-        } else if n == 1 {
-            second
-        } else {
-            !0
-        };
-        hasher.write_u64(u64::from_le_bytes(*word) & mask);
-    }
-    if words.len() < most {
-        hasher.write(rest);
-    }
-    hasher.write_u64(ip.len() as u64);
-    hasher.finish() | 1
-}
-
 /// An entry as a dump tells of it; `None` for what the model does not know.
-fn entry_of(told: &dump::Entry, taken_at: Moment) -> Option<Entry> {
+pub(super) fn entry_of(told: &dump::Entry, taken_at: Moment) -> Option<Entry> {
     let number = match told.protocol.as_str() {
         "tcp" => proto::TCP,
         "udp" => proto::UDP,
