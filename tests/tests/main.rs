@@ -25,6 +25,7 @@ mod replay;
 mod replayed_examples;
 mod rhythm;
 mod schemas;
+mod sweep;
 mod tables;
 mod tidy;
 mod translation;

@@ -57,7 +57,7 @@ impl Story {
         self.send(true, flag::ACK, (1, 1), 0);
     }
 
-    fn finish(self, name: &str) -> PathBuf {
+    pub(crate) fn finish(self, name: &str) -> PathBuf {
         made(name, &self.bytes())
     }
 
@@ -66,7 +66,7 @@ impl Story {
     }
 }
 
-fn made(name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn made(name: &str, bytes: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, bytes).unwrap();
     path

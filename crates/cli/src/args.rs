@@ -216,6 +216,8 @@ pub struct Flows {
   hopclock replay nat.pcap --sysctl nat.sysctl
   hopclock replay nat.pcap --sysctl nat.sysctl --set nf_conntrack_tcp_loose=1
   hopclock replay nat.pcap --start-state nat.conntrack --format jsonl
+  hopclock replay nat.pcap --sysctl nat.sysctl --sweep tcp_timeout_established=350,3600,43200
+  hopclock replay nat.pcap --sysctl nat.sysctl --fix tcp_be_liberal=1 --fix keepalive=60
 
 The capture is taken for what arrives at the box, before translation; the table
 begins empty unless --start-state says otherwise, and connections that began
@@ -234,6 +236,13 @@ pub struct Replay {
     /// One setting, over what --sysctl says; with --sysctl it is a what-if
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Try each value of a setting, a row each, beside the capture as it was
+    #[arg(long, value_name = "KEY=V1,V2,…")]
+    pub sweep: Vec<String>,
+    /// Try this, as one row: settings, or probes after so many seconds of silence
+    /// (keepalive=60, ping=60, keepalive@server=60)
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub fix: Vec<String>,
     /// Entries to begin with: output of `conntrack -L`
     #[arg(long, value_name = "DUMP")]
     pub start_state: Option<PathBuf>,

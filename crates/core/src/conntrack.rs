@@ -13,6 +13,7 @@ mod index;
 pub mod judged;
 pub mod options;
 pub mod packet;
+pub mod reach;
 pub mod read;
 pub mod reason;
 pub mod record;
@@ -39,5 +40,6 @@ pub use rules::Rules;
 pub use settings::{Settings, Timeouts};
 pub use state::{Dir, Kind, State};
 
+pub use sweep::Sweep;
 pub use table::Table;
 pub use version::Kernel;

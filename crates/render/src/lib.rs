@@ -10,6 +10,7 @@ pub mod plots;
 pub mod replay;
 pub mod rhythm;
 pub mod svg;
+pub mod sweep;
 pub mod text;
 
 pub use page::{Label, Page, columns};

@@ -1,5 +1,7 @@
 //! `hopclock replay`: a capture through the conntrack table of a box.
 
+mod sweep;
+
 use crate::args::{Format, Replay as Typed};
 use crate::exit::{Exit, Trouble};
 use crate::intake::captures::{Captures, Source};
@@ -7,6 +9,7 @@ use crate::intake::open;
 use crate::{progress, screen};
 use hopclock_core::capture::Packet;
 use hopclock_core::conntrack::record::{Ends, Line};
+use hopclock_core::conntrack::replay::Taken;
 use hopclock_core::conntrack::{Kernel, Replay, Settings};
 use hopclock_core::dump::header::Header;
 use hopclock_core::dump::{conntrack as table, sysctl};
@@ -43,6 +46,9 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     if typed.captures.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(Trouble::Usage("standard input can be read only once".to_owned()));
     }
+    if !typed.sweep.is_empty() || !typed.fix.is_empty() {
+        return sweep::carry_out(typed);
+    }
     let mut plan = plan(typed)?;
     // Lines are printed while it reads: on one screen the two would get into each other's way.
     progress::expect(&typed.captures, io::stdout().is_terminal());
@@ -66,7 +72,7 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
         let number = numbering.next(file, packet.number);
         let packet = &Packet { number, ..*packet };
         if ends.is_none() {
-            plan.begin(&mut replay, packet.at);
+            plan.begin(packet.at, |entries, at| replay.start_from(entries, at, packet.at));
         }
         ends = ends.max(Some(packet.at));
         if every {
@@ -164,13 +170,18 @@ fn small_file(path: &Path) -> Result<String, Trouble> {
 
 impl Plan {
     /// Puts the start state into the table, now that the capture's beginning is known.
-    fn begin(&mut self, replay: &mut Replay, begins: Moment) {
+    fn begin(&mut self, begins: Moment, start_from: impl FnOnce(&[table::Entry], Moment) -> Taken) {
         let Some((entries, at)) = self.start.take() else { return };
         let at_or_begin = at.unwrap_or(begins);
+        let taken = start_from(&entries, at_or_begin);
         if at_or_begin > begins {
-            self.notes.push("the start state was taken after the capture began".to_owned());
+            self.notes.push(format!(
+                "the start state was taken after the capture began: {} translations are taken \
+                 from it and nothing else",
+                taken.translations
+            ));
+            return;
         }
-        let taken = replay.start_from(&entries, at_or_begin, begins);
         let when = if at.is_some() { "" } else { ", taken as of the first packet" };
         self.notes.push(format!(
             "{} entries of the start state{when}; a dump tells no windows, so both directions are \
@@ -186,6 +197,14 @@ impl Plan {
     }
 }
 
+fn sources_notes(sources: &[Source]) -> impl Iterator<Item = String> {
+    let of = |source: &Source| {
+        let name = source.name.clone();
+        source.notes.iter().map(move |note| format!("{name}: {note}")).collect::<Vec<_>>()
+    };
+    sources.iter().flat_map(of)
+}
+
 fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment>) -> Summary {
     let tally = replay.tally();
     let mut notes = plan.notes.clone();
@@ -197,9 +216,7 @@ fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment
                 .to_owned(),
         );
     }
-    for source in sources {
-        notes.extend(source.notes.iter().map(|note| format!("{}: {note}", source.name)));
-    }
+    notes.extend(sources_notes(sources));
     let mut standing: Vec<Standing> = replay
         .table()
         .entries()
@@ -283,7 +300,7 @@ impl<'a> Told<'a> {
         let clock = |at: Moment| time_of(at, &zone);
         match typed.format {
             Format::Jsonl => {
-                notes_aside(summary);
+                notes_aside(&summary.notes);
                 return Ok(());
             }
             Format::Json => {
@@ -317,8 +334,8 @@ impl<'a> Told<'a> {
 
 /// Where the answer has no room for notes they go to standard error.
 #[expect(clippy::print_stderr, reason = "standard output holds one object a line and no more")]
-fn notes_aside(summary: &Summary) {
-    for note in &summary.notes {
+fn notes_aside(notes: &[String]) {
+    for note in notes {
         eprintln!("hopclock: {note}");
     }
 }

@@ -8,6 +8,7 @@ use std::hash::Hasher;
 
 use super::hash::{Fold, Quick};
 use super::packet::{Checksum, Packet, Tuple};
+use super::reach::Translation;
 use super::read::{Unreadable, read};
 use crate::capture::{self, LinkType};
 use crate::time::{Gap, Moment};
@@ -57,6 +58,8 @@ pub(super) struct Front {
     arriving: HashMap<Tuple, bool, Quick>,
     /// How answers of translated flows arrive, to their original direction.
     answers: HashMap<Tuple, Tuple, Quick>,
+    /// The same the other way round.
+    replies: HashMap<Tuple, Tuple, Quick>,
     sightings: Box<[Sighting]>,
     /// Wrong checksums count.
     pub(super) verify_checksums: bool,
@@ -79,6 +82,7 @@ impl Front {
             copies: HashMap::default(),
             arriving: HashMap::default(),
             answers: HashMap::default(),
+            replies: HashMap::default(),
             sightings: vec![never; SIGHTINGS].into_boxed_slice(),
             verify_checksums: false,
             tally: Tally::default(),
@@ -100,6 +104,7 @@ impl Front {
         self.arriving.insert(original, false);
         self.arriving.insert(reply, false);
         self.answers.insert(reply, original);
+        self.replies.insert(original, reply);
         true
     }
 
@@ -108,10 +113,13 @@ impl Front {
         flow_of(self.answers.get(tuple).unwrap_or(tuple))
     }
 
-    /// Whether the flow of that name is translated, as far as is known.
-    pub(super) fn is_translated(&self, flow: &Tuple) -> bool {
-        let turned = flow.inverse();
-        self.arriving.contains_key(flow) || turned.is_some_and(|t| self.arriving.contains_key(&t))
+    /// How the flow of that name is translated, as far as is known.
+    pub(super) fn translation(&self, flow: &Tuple) -> Option<Translation> {
+        let turned = flow.inverse()?;
+        [*flow, turned].into_iter().find_map(|original| {
+            let reply = *self.replies.get(&original)?;
+            Some(Translation { original, reply })
+        })
     }
 
     /// A packet to judge, and its ends as the capture shows them.

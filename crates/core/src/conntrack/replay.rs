@@ -29,6 +29,8 @@ pub struct Taken {
     pub entries: u64,
     /// Entries that were already over when the capture began.
     pub over: u64,
+    /// Translations alone: what a dump says of time is of no use to a capture that began before.
+    pub translations: u64,
     /// Lines of protocols or states the model does not know, and tuples that were taken.
     pub skipped: u64,
 }
@@ -92,8 +94,10 @@ impl Replay {
     /// Begins with the entries of a dump that was taken at `taken_at`, for a capture that begins
     /// at `begins`.
     ///
-    /// A dump tells neither windows nor their scales: both directions are initialised again by
-    /// their next packets, and window verdicts are waived, as for a flow taken up mid-stream.
+    /// A dump that was taken after the capture began tells translations and no more: the packets
+    /// themselves make the entries. An older one tells neither windows nor their scales: both
+    /// directions are initialised again by their next packets, and window verdicts are waived, as
+    /// for a flow taken up mid-stream.
     pub fn start_from(
         &mut self,
         entries: &[dump::Entry],
@@ -101,6 +105,13 @@ impl Replay {
         begins: Moment,
     ) -> Taken {
         let mut taken = Taken::default();
+        if taken_at > begins {
+            for (original, reply) in entries.iter().filter_map(translation_of) {
+                self.translate(original, reply);
+                taken.translations += 1;
+            }
+            return taken;
+        }
         for told in entries {
             let Some(entry) = entry_of(told, taken_at) else {
                 taken.skipped += 1;
@@ -244,8 +255,14 @@ impl Replay {
 }
 
 /// What the ends notice of a verdict: whether the packet went through, and as whose.
-pub(super) fn fate(judged: &Judged) -> (bool, Tuple) {
+fn fate(judged: &Judged) -> (bool, Tuple) {
     (matches!(judged.verdict, Verdict::Invalid | Verdict::Drop), judged.leaves_as)
+}
+
+/// How a dump's entry is translated; `None` if it is not.
+pub(super) fn translation_of(told: &dump::Entry) -> Option<(Tuple, Tuple)> {
+    let entry = entry_of(told, Moment::from_ns(0))?;
+    (entry.original.inverse() != Some(entry.reply)).then_some((entry.original, entry.reply))
 }
 
 /// An entry as a dump tells of it; `None` for what the model does not know.

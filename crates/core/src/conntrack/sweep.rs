@@ -4,8 +4,8 @@
 //! Every lane is exact up to the first packet of a connection that meets another fate than it met
 //! when the capture was taken. From there the ends would have sent something else: the lane
 //! plays the one reaction that RFC 9293 leaves no choice about (an acknowledgement of data that
-//! now arrives), feeds no more of that connection's recorded packets to the table, and counts them as
-//! `unsent`. Refused: a guess at what the ends would have said later.
+//! now arrives), feeds no more of that connection's recorded packets to the table, and counts them
+//! as `unsent`. Refused: a guess at what the ends would have said later.
 
 mod lane;
 mod probe;
@@ -17,14 +17,15 @@ use super::front::{Front, Tally};
 use super::hash::Quick;
 use super::judged::Verdict;
 use super::packet::{Body, Packet, Tuple, flag};
-use super::replay::{Taken, entry_of};
+use super::reach::Translation;
+use super::replay::{Taken, entry_of, translation_of};
 use super::settings::Settings;
 use super::version::Kernel;
 use crate::capture;
 use crate::dump::conntrack as dump;
 use crate::time::Moment;
 use lane::Lane;
-pub use lane::{Parted, Row, RunOut, Said, Turn};
+pub use lane::{ENOUGH, Parted, Row, RunOut, Said, Turn};
 pub use probe::{Kind, Prober, Probes};
 pub use variant::{Variant, Wrong};
 
@@ -47,7 +48,7 @@ struct Flow {
     last: Moment,
     /// Its ends closed or reset it.
     over: bool,
-    translated: bool,
+    reply: Option<Translation>,
 }
 
 /// A captured packet on its way through the lanes.
@@ -56,7 +57,8 @@ struct Passing {
     number: u64,
     at: Moment,
     flow: Tuple,
-    translated: bool,
+    /// How its answers arrive, where it is known to be translated.
+    reply: Option<Translation>,
     packet: Packet,
 }
 
@@ -100,6 +102,13 @@ impl Sweep {
         begins: Moment,
     ) -> Taken {
         let mut taken = Taken::default();
+        if taken_at > begins {
+            for (original, reply) in entries.iter().filter_map(translation_of) {
+                self.translate(original, reply);
+                taken.translations += 1;
+            }
+            return taken;
+        }
         for told in entries {
             let Some(entry) = entry_of(told, taken_at) else {
                 taken.skipped += 1;
@@ -138,8 +147,8 @@ impl Sweep {
         self.begins.get_or_insert(captured.at);
         let flow = self.front.flow(&packet.tuple);
         let (number, at) = (captured.number, self.ends);
-        let mut passing = Passing { number, at, flow, translated: false, packet };
-        passing.translated = self.note(&passing);
+        let mut passing = Passing { number, at, flow, reply: None, packet };
+        passing.reply = self.note(&passing);
         let Some((first, others)) = self.lanes.split_first_mut() else { return };
         let was = first.packet(&passing, None, &self.flows);
         if let Some(was) = &was {
@@ -152,14 +161,13 @@ impl Sweep {
         }
     }
 
-    /// Keeps what every lane needs of the packet's connection; whether it is translated.
-    fn note(&mut self, passing: &Passing) -> bool {
+    /// Keeps what every lane needs of the packet's connection; its translation.
+    fn note(&mut self, passing: &Passing) -> Option<Translation> {
         let at = passing.at;
         let front = &self.front;
         let flow = self.flows.entry(passing.flow).or_insert_with(|| {
             self.opened += 1;
-            let translated = front.is_translated(&passing.flow);
-            Flow { first: at, last: at, over: false, translated }
+            Flow { first: at, last: at, over: false, reply: front.translation(&passing.flow) }
         });
         if passing.opens() && flow.over {
             self.opened += 1;
@@ -168,7 +176,7 @@ impl Sweep {
         flow.over =
             !passing.opens() && (flow.over || passing.flags() & (flag::FIN | flag::RST) != 0);
         flow.last = at;
-        flow.translated
+        flow.reply
     }
 
     /// The rows, as it was first. Time stops at the last packet.
@@ -178,6 +186,3 @@ impl Sweep {
         lanes.into_iter().map(|lane| lane.row(&flows, (opened, span, ends))).collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,417 @@
+//! One table of a sweep, and the row it becomes.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::probe::Injector;
+use super::{Flow, Passing, Variant};
+use crate::conntrack::entry::Entry;
+use crate::conntrack::hash::Quick;
+use crate::conntrack::judged::{Event, Gone, Judged, Verdict};
+use crate::conntrack::packet::{Body, Packet, Tcp, Tuple, flag};
+use crate::conntrack::reach::Reaches;
+use crate::conntrack::record::Ends;
+use crate::conntrack::rules::Rules;
+use crate::conntrack::state::State;
+use crate::conntrack::table::Table;
+use crate::time::{Gap, Moment};
+
+/// Reasons told of one lane; the rest are counted among `more`.
+const SAID_MAX: usize = 8;
+
+/// Ended connections that make a rate and a mean worth quoting.
+pub const ENOUGH: u64 = 30;
+
+/// Packets that did not count, all for one reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Said {
+    /// `ignore` or `invalid`.
+    pub verdict: Verdict,
+    /// Why, with the numbers of the first of them.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The first of them; null for a packet that was never recorded.
+    pub packet: Option<u64>,
+    #[serde(skip)]
+    kind: std::mem::Discriminant<crate::conntrack::Reason>,
+}
+
+/// Which way a connection's fate turned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// A packet passes that was refused when the capture was taken.
+    Saved,
+    /// A packet is refused that passed when the capture was taken.
+    Cut,
+}
+
+/// The first packet of a connection that meets another fate than when the capture was taken.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Parted {
+    /// Which way.
+    pub turn: Turn,
+    /// Its number; null for a packet that was never recorded.
+    pub packet: Option<u64>,
+    /// When, nanoseconds since the epoch.
+    pub at_ns: Moment,
+    /// As it arrives.
+    pub arrives_as: Ends,
+    /// Why the one verdict of the two is not `accept`.
+    pub reason: Option<String>,
+    /// Whom the refused one of the two packets reaches.
+    pub reaches: Reaches,
+}
+
+/// An entry whose time was up, and that was needed afterwards.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RunOut {
+    /// When it went, nanoseconds since the epoch.
+    pub at_ns: Moment,
+    /// Its original direction.
+    pub original: Ends,
+    /// Its last state.
+    pub tcp_state: Option<&'static str>,
+    /// The packet that found none; null for one that was never recorded.
+    pub packet: Option<u64>,
+    /// What became of that packet.
+    pub verdict: Verdict,
+    /// Whom it reaches.
+    pub reaches: Reaches,
+}
+
+/// What one variant did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The variant; `as captured` for what was.
+    pub name: String,
+    /// Connections and other flows opened.
+    pub opened: u64,
+    /// TCP entries that ran out and were needed afterwards.
+    pub run_out: u64,
+    /// The first of them.
+    pub first_run_out: Option<RunOut>,
+    /// Of these, how many a packet without SYN made anew (`tcp_loose`).
+    pub taken_up: u64,
+    /// Connections that a refused packet parts from what was captured.
+    pub cut: u64,
+    /// Connections that a packet which now passes parts from what was captured.
+    pub saved: u64,
+    /// The first of the two.
+    pub first_parted: Option<Parted>,
+    /// Packets INVALID or dropped.
+    pub invalid: u64,
+    /// Packets that passed without effect.
+    pub ignored: u64,
+    /// Why, the most frequent first.
+    pub reasons: Vec<Said>,
+    /// Recorded packets that would not have been sent, or not so.
+    pub unsent: u64,
+    /// Probes and answers that the variant adds; null where it asks for none.
+    pub added: Option<u64>,
+    /// Packets nobody recorded, probes aside: reactions of the ends.
+    pub simulated: u64,
+    /// The largest number of entries at once.
+    pub peak: usize,
+    /// Entries when the capture ends.
+    pub standing: usize,
+    /// Mean seconds an entry outlives its connection's last packet, of connections that were
+    /// closed, reset or left to run out; null if there were none.
+    pub outlives_s: Option<f64>,
+    /// Entries to be expected for ever at the capture's rate of openings: rate times mean stay
+    /// (Little's law); null where fewer than [`ENOUGH`] connections ended.
+    pub entries_at_this_rate: Option<f64>,
+    /// Seconds an entry stays when both its ends vanish without a word.
+    pub vanished_s: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    variant: Variant,
+    table: Table,
+    injector: Option<Injector>,
+    /// Connections whose ends would by now say something else.
+    parted: HashMap<Tuple, (), Quick>,
+    /// Entries that ran out, by connection, until they are needed or closed.
+    gone: HashMap<Tuple, Event, Quick>,
+    /// Seconds and number of entries that outlived their connections.
+    outlived: (f64, u64),
+    lived_s: f64,
+    row: Row,
+}
+
+/// States in which a connection still needs its entry.
+const fn is_open(state: Option<State>) -> bool {
+    use State::{CloseWait, Established, FinWait, SynRecv};
+    matches!(state, Some(SynRecv | Established | FinWait | CloseWait))
+}
+
+impl Lane {
+    pub(super) fn new(variant: Variant, rules: Rules) -> Self {
+        let row = Row {
+            name: variant.name.clone(),
+            opened: 0,
+            run_out: 0,
+            first_run_out: None,
+            taken_up: 0,
+            cut: 0,
+            saved: 0,
+            first_parted: None,
+            invalid: 0,
+            ignored: 0,
+            reasons: Vec::new(),
+            unsent: 0,
+            added: variant.probes.map(|_| 0),
+            simulated: 0,
+            peak: 0,
+            standing: 0,
+            outlives_s: None,
+            entries_at_this_rate: None,
+            vanished_s: variant.settings.tcp.established,
+        };
+        Self {
+            table: Table::new(variant.settings, rules),
+            injector: variant.probes.map(Injector::new),
+            variant,
+            parted: HashMap::default(),
+            gone: HashMap::default(),
+            outlived: (0.0, 0),
+            lived_s: 0.0,
+            row,
+        }
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) -> bool {
+        let taken = self.table.insert(entry);
+        self.row.peak = self.row.peak.max(self.table.len());
+        taken
+    }
+
+    pub(super) fn translate(&mut self, original: Tuple, reply: Tuple) {
+        self.table.translate(original, reply);
+    }
+
+    /// Judges a recorded packet, `was` being its fate when the capture was taken. `None` if it
+    /// would not have been sent.
+    pub(super) fn packet(
+        &mut self,
+        passing: &Passing,
+        was: Option<&Judged>,
+        flows: &HashMap<Tuple, Flow, Quick>,
+    ) -> Option<Judged> {
+        self.probe_until(passing, flows);
+        self.table.advance_to(passing.at);
+        self.take_events(flows);
+        if !self.parted.is_empty() && self.parted.contains_key(&passing.flow) {
+            if !passing.opens() {
+                self.row.unsent += 1;
+                return None;
+            }
+            self.parted.remove(&passing.flow);
+        }
+        let mut packet = passing.packet;
+        if let Some(injector) = &mut self.injector {
+            injector.shift(passing.at, &passing.flow, &mut packet);
+        }
+        let judged = self.judge(passing, &packet, Some(passing.number));
+        if let Some(was) = was
+            && through(passing, was) != through(passing, &judged)
+        {
+            self.part(passing, was, &judged);
+        }
+        Some(judged)
+    }
+
+    /// Lets the probes pass that are due before a packet.
+    fn probe_until(&mut self, passing: &Passing, flows: &HashMap<Tuple, Flow, Quick>) {
+        while let Some(next) = self.injector.as_mut().and_then(|i| i.due(passing.at)) {
+            self.table.advance_to(next.at);
+            self.take_events(flows);
+            let reply = flows.get(&next.flow).and_then(|flow| flow.reply);
+            for packet in next.packets {
+                let (at, flow) = (next.at, next.flow);
+                let probe = Passing { number: 0, at, flow, reply, packet };
+                let judged = self.judge(&probe, &packet, None);
+                self.row.added = self.row.added.map(|added| added + 1);
+                if !through(&probe, &judged) {
+                    // Nothing was recorded to compare it with: such a packet would have passed.
+                    self.note_turn(&probe, Turn::Cut, &judged, None);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, passing: &Passing, packet: &Packet, number: Option<u64>) -> Judged {
+        let judged = self.table.packet(passing.at, packet);
+        self.row.invalid += u64::from(refused(&judged));
+        self.row.ignored += u64::from(judged.verdict == Verdict::Ignore);
+        if judged.created {
+            self.row.peak = self.row.peak.max(self.table.len());
+        }
+        if !matches!(judged.verdict, Verdict::Accept | Verdict::Untracked) {
+            self.say(&judged, number);
+        }
+        if !self.gone.is_empty() {
+            self.needs(passing, &judged, number);
+        }
+        judged
+    }
+
+    fn say(&mut self, judged: &Judged, packet: Option<u64>) {
+        let Some(reason) = judged.reason else { return };
+        let kind = std::mem::discriminant(&reason);
+        let verdict = judged.verdict;
+        let same = |s: &&mut Said| s.verdict == verdict && s.kind == kind;
+        if let Some(said) = self.row.reasons.iter_mut().find(same) {
+            said.count += 1;
+        } else if self.row.reasons.len() < SAID_MAX {
+            let reason = words(&reason, self.table.rules());
+            self.row.reasons.push(Said { verdict, reason, count: 1, packet, kind });
+        }
+    }
+
+    /// Whether a packet needed an entry that ran out.
+    fn needs(&mut self, passing: &Passing, judged: &Judged, packet: Option<u64>) {
+        let Some(event) = self.gone.remove(&passing.flow) else { return };
+        let flags = passing.flags();
+        // An opening begins a new connection, and a reset needs nothing any more.
+        if flags & (flag::SYN | flag::RST) != 0 {
+            return;
+        }
+        self.row.run_out += 1;
+        self.row.taken_up += u64::from(judged.created);
+        self.row.first_run_out.get_or_insert(RunOut {
+            at_ns: event.at,
+            original: Ends(event.original),
+            tcp_state: event.tcp_state.map(State::name),
+            packet,
+            verdict: judged.verdict,
+            reaches: Reaches::of(passing.reply, &passing.packet.tuple, judged),
+        });
+    }
+
+    /// The packet meets another fate than when the capture was taken.
+    fn part(&mut self, passing: &Passing, was: &Judged, judged: &Judged) {
+        if !through(passing, judged) {
+            return self.note_turn(passing, Turn::Cut, judged, Some(passing.number));
+        }
+        self.note_turn(passing, Turn::Saved, was, Some(passing.number));
+        // Data that arrives is acknowledged (RFC 9293 §3.10.7.4); more is not known.
+        if let Some(answer) = acknowledgement(&passing.packet, judged, &self.table) {
+            self.row.simulated += 1;
+            self.judge(passing, &answer, None);
+        }
+    }
+
+    fn note_turn(&mut self, passing: &Passing, turn: Turn, odd: &Judged, packet: Option<u64>) {
+        self.parted.insert(passing.flow, ());
+        if let Some(injector) = &mut self.injector {
+            injector.stop(&passing.flow);
+        }
+        match turn {
+            Turn::Saved => self.row.saved += 1,
+            Turn::Cut => self.row.cut += 1,
+        }
+        let rules = self.table.rules();
+        self.row.first_parted.get_or_insert_with(|| Parted {
+            turn,
+            packet,
+            at_ns: passing.at,
+            arrives_as: Ends(passing.packet.tuple),
+            reason: odd.reason.map(|reason| words(&reason, rules)),
+            reaches: Reaches::of(passing.reply, &passing.packet.tuple, odd),
+        });
+    }
+
+    fn take_events(&mut self, flows: &HashMap<Tuple, Flow, Quick>) {
+        let events: Vec<Event> = self.table.drain_events().collect();
+        for event in events {
+            let Some((name, flow)) = named(&event.original, flows) else { continue };
+            if !self.parted.contains_key(&name) {
+                self.stays(&flow, event.at);
+            }
+            if event.gone == Gone::Expired && is_open(event.tcp_state) {
+                self.gone.insert(name, event);
+            }
+        }
+    }
+
+    /// An entry went at `until`.
+    fn stays(&mut self, flow: &Flow, until: Moment) {
+        let (sum, count) = self.outlived;
+        self.outlived = (sum + until.since(flow.last).max(Gap::ZERO).secs_f64(), count + 1);
+        self.lived_s += flow.last.since(flow.first).max(Gap::ZERO).secs_f64();
+    }
+
+    pub(super) fn row(
+        mut self,
+        flows: &HashMap<Tuple, Flow, Quick>,
+        (opened, span_s, ends): (u64, f64, Moment),
+    ) -> Row {
+        self.table.advance_to(ends);
+        self.take_events(flows);
+        let standing: Vec<Entry> = self.table.entries().copied().collect();
+        for entry in &standing {
+            let Some((name, flow)) = named(&entry.original, flows) else { continue };
+            if flow.over && !self.parted.contains_key(&name) {
+                self.stays(&flow, entry.expires);
+            }
+        }
+        let mut row = self.row;
+        row.standing = standing.len();
+        row.opened = opened;
+        row.reasons.sort_by_key(|said| std::cmp::Reverse(said.count));
+        let (outlived_s, count) = self.outlived;
+        if count > 0 {
+            let each = |sum: f64| sum / count as f64;
+            row.outlives_s = Some(each(outlived_s));
+            let stay = each(outlived_s + self.lived_s);
+            row.entries_at_this_rate =
+                (span_s > 0.0 && count >= ENOUGH).then(|| opened as f64 / span_s * stay);
+        }
+        row.vanished_s = self.variant.settings.tcp.established;
+        row
+    }
+}
+
+/// A connection by the original direction of its entry, and the name it goes by.
+fn named(original: &Tuple, flows: &HashMap<Tuple, Flow, Quick>) -> Option<(Tuple, Flow)> {
+    [Some(*original), original.inverse()]
+        .into_iter()
+        .flatten()
+        .find_map(|name| flows.get(&name).map(|flow| (name, *flow)))
+}
+
+const fn refused(judged: &Judged) -> bool {
+    matches!(judged.verdict, Verdict::Invalid | Verdict::Drop)
+}
+
+/// Whether a packet comes to the other end as one of its connection. A refused one does not: what
+/// drops INVALID packets stands on most boxes that track.
+fn through(passing: &Passing, judged: &Judged) -> bool {
+    let reaches = Reaches::of(passing.reply, &passing.packet.tuple, judged);
+    !refused(judged) && reaches == Reaches::Peer
+}
+
+fn words(reason: &crate::conntrack::Reason, rules: &Rules) -> String {
+    reason.log(rules).unwrap_or_else(|| reason.words().to_string())
+}
+
+/// What the receiver of data answers, by what the entry knows of it.
+fn acknowledgement(packet: &Packet, judged: &Judged, table: &Table) -> Option<Packet> {
+    let Body::Tcp(tcp) = &packet.body else { return None };
+    if tcp.len == 0 || tcp.has(flag::RST) {
+        return None;
+    }
+    let met = judged.entry?;
+    let (entry, dir) = table.find(&packet.tuple)?;
+    let tuple = *entry.tuple(met.dir.other());
+    debug_assert_eq!(dir, met.dir);
+    let answer =
+        Tcp { flags: flag::ACK, seq: tcp.ack, ack: tcp.end(), win: tcp.win, ..Tcp::default() };
+    let l3_len = packet.l3_len.saturating_sub(tcp.len);
+    Some(Packet { tuple, l3_len, body: Body::Tcp(answer), ..*packet })
+}

@@ -1,0 +1,236 @@
+//! A sweep, for a person: a line each for what was tried, and below what happened first.
+
+use std::io::{self, Write};
+
+use hopclock_core::conntrack::judged::Verdict;
+use hopclock_core::conntrack::reach::Reaches;
+use hopclock_core::conntrack::sweep::{Parted, Row, RunOut, Turn};
+use serde::Serialize;
+
+use crate::page::{Label, Page};
+use crate::replay::ClockFace;
+
+/// All rows and what is told beside them: the JSON answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// `hopclock.sweep/1`
+    pub schema: &'static str,
+    /// Kernel whose rules were followed.
+    pub kernel: String,
+    /// Packets of the capture.
+    pub packets: u64,
+    /// Packets the table saw.
+    pub judged: u64,
+    /// What was tried; as captured first.
+    pub rows: Vec<Row>,
+    /// What to know when reading the answer, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Columns of the table, as its heading names them.
+const COLUMNS: [&str; 6] = ["ran out", "cut", "saved", "INVALID", "ignored", "entries"];
+
+fn cells(row: &Row, is_first: bool) -> [String; 6] {
+    let parted = |count: u64| if is_first { "-".to_owned() } else { count.to_string() };
+    [
+        row.run_out.to_string(),
+        parted(row.cut),
+        parted(row.saved),
+        row.invalid.to_string(),
+        row.ignored.to_string(),
+        row.peak.to_string(),
+    ]
+}
+
+fn opening(answer: &Answer) -> String {
+    let opened = answer.rows.first().map_or(0, |row| row.opened);
+    let tried = answer.rows.len().saturating_sub(1);
+    let (s, other) = (if opened == 1 { "" } else { "s" }, if tried == 1 { "" } else { "s" });
+    format!(
+        "{} packets of {opened} flow{s} through the conntrack of Linux {}, as captured and under \
+         {tried} other setting{other}",
+        answer.packets, answer.kernel
+    )
+}
+
+/// The whole answer.
+pub fn text(
+    answer: &Answer,
+    (page, clock): (Page, ClockFace<'_>),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    page.paragraph(out, 0, &opening(answer))?;
+    for note in &answer.notes {
+        page.wrap(out, ("note: ", 6), 6, note)?;
+    }
+    writeln!(out)?;
+    table(&answer.rows, page, out)?;
+    for (row, sentences) in answer.rows.iter().zip(all_about(&answer.rows, clock)) {
+        writeln!(out, "\n{}", page.label(Label::Heading, &row.name))?;
+        for says in sentences {
+            page.wrap(out, ("  ", 2), 4, &says)?;
+        }
+    }
+    Ok(())
+}
+
+fn table(rows: &[Row], page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let room = page.width.saturating_sub(COLUMNS.map(|c| c.len() + 2).iter().sum());
+    let name_width = longest.min(room.max(12));
+    let mut head = format!("{:name_width$}", "");
+    for column in COLUMNS {
+        head.push_str("  ");
+        head.push_str(column);
+    }
+    writeln!(out, "{}", page.label(Label::Heading, &head))?;
+    for (at, row) in rows.iter().enumerate() {
+        // A long name gets a line of its own rather than being cut.
+        if row.name.chars().count() > name_width {
+            writeln!(out, "{}", row.name)?;
+            write!(out, "{:name_width$}", "")?;
+        } else {
+            write!(out, "{:name_width$}", row.name)?;
+        }
+        for (cell, column) in cells(row, at == 0).into_iter().zip(COLUMNS) {
+            write!(out, "  {cell:>width$}", width = column.len())?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// What is to be said of each row; a sentence that was said of the first stands there alone.
+fn all_about(rows: &[Row], clock: ClockFace<'_>) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = rows.iter().map(|row| about(row, clock)).collect();
+    if let Some((first, others)) = all.split_first_mut() {
+        for other in others {
+            other.retain(|says| !first.contains(says));
+            if other.is_empty() {
+                other.push("no difference: every packet meets the fate it met".to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// What a row's numbers are made of, a sentence each.
+fn about(row: &Row, clock: ClockFace<'_>) -> Vec<String> {
+    let mut all = Vec::new();
+    all.extend(row.first_run_out.as_ref().map(|first| ran_out(first, row, clock)));
+    all.extend(row.first_parted.as_ref().map(|first| parted(first, row, clock)));
+    for said in &row.reasons {
+        let what =
+            if said.verdict == Verdict::Ignore { "passed without effect" } else { "INVALID" };
+        let first =
+            said.packet.map_or_else(String::new, |packet| format!(", first packet {packet}"));
+        all.push(format!("{} {what}: \u{201c}{}\u{201d}{first}", said.count, said.reason));
+    }
+    all.extend(row.added.map(|added| match added {
+        0 => "no probe was due: nobody who would send one heard nothing for so long".to_owned(),
+        added => format!("{added} probes and answers were added"),
+    }));
+    if row.unsent > 0 {
+        all.push(format!(
+            "simulated from there: {} recorded packets would not have been sent as they were; {} \
+             were assumed instead",
+            row.unsent, row.simulated
+        ));
+    }
+    all.push(cost(row));
+    all
+}
+
+fn packet(number: Option<u64>) -> String {
+    number.map_or_else(|| "a probe".to_owned(), |number| format!("packet {number}"))
+}
+
+fn ran_out(first: &RunOut, row: &Row, clock: ClockFace<'_>) -> String {
+    let (src, dst) = first.original.words();
+    let state = first.tcp_state.unwrap_or("-");
+    let then = match first.verdict {
+        Verdict::Accept => "made a new one (a rule that drops new flows without SYN refuses it)",
+        Verdict::Ignore => "passed without one",
+        Verdict::Invalid | Verdict::Untracked | Verdict::Drop => "was INVALID",
+    };
+    let goes = match first.reaches {
+        Reaches::Peer => "",
+        other => goes(other),
+    };
+    let more = match row.run_out - 1 {
+        0 => String::new(),
+        more => format!("; {more} more ran out and were needed"),
+    };
+    format!(
+        "{src} > {dst}: its {state} entry ran out at {}; {} found none and {then}{goes}{more}",
+        clock(first.at_ns),
+        packet(first.packet)
+    )
+}
+
+/// What becomes of a packet that met no entry of its own.
+const fn goes(reaches: Reaches) -> &'static str {
+    match reaches {
+        Reaches::Peer => ": it arrives all the same unless a rule drops it",
+        Reaches::Box => ": it is for the box itself, whose stack resets the sender",
+        Reaches::Stranger => {
+            ": it leaves untranslated, for an end that has no such connection and resets it"
+        }
+        Reaches::Nobody => ": the table drops it",
+    }
+}
+
+fn parted(first: &Parted, row: &Row, clock: ClockFace<'_>) -> String {
+    let (src, dst) = first.arrives_as.words();
+    let why =
+        first.reason.as_ref().map_or_else(String::new, |why| format!(" (\u{201c}{why}\u{201d})"));
+    let who = format!("{src} > {dst}: {} at {}", packet(first.packet), clock(first.at_ns));
+    let sum = row.cut + row.saved;
+    let more = if sum > 1 { format!("; {sum} connections part") } else { String::new() };
+    match first.turn {
+        Turn::Saved => format!(
+            "{who} comes through; as captured it does not{why}{}. The connection goes on, and what \
+             followed would not have been sent{more}",
+            goes(first.reaches)
+        ),
+        Turn::Cut => format!("{who} does not come through{why}{}{more}", goes(first.reaches)),
+    }
+}
+
+fn cost(row: &Row) -> String {
+    let outlives = match (row.outlives_s, row.entries_at_this_rate) {
+        (Some(outlives), Some(entries)) => format!(
+            "an entry outlives its connection by {outlives:.0} s on average, which at this rate of \
+             openings makes {entries:.0} entries; "
+        ),
+        (Some(outlives), None) => {
+            format!("an entry outlives its connection by {outlives:.0} s on average; ")
+        }
+        _ => String::new(),
+    };
+    let entries = if row.peak == 1 { "entry" } else { "entries" };
+    format!(
+        "cost: {outlives}ends that vanish leave theirs for {} s; {} {entries} at most, {} at the end",
+        row.vanished_s, row.peak, row.standing
+    )
+}
+
+/// A table for a ticket, and the sentences below it.
+pub fn markdown(answer: &Answer, clock: ClockFace<'_>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}\n", opening(answer))?;
+    for note in &answer.notes {
+        writeln!(out, "- note: {note}")?;
+    }
+    writeln!(out, "\n| setting | {} |", COLUMNS.join(" | "))?;
+    writeln!(out, "|---|{}", "--:|".repeat(COLUMNS.len()))?;
+    for (at, row) in answer.rows.iter().enumerate() {
+        writeln!(out, "| `{}` | {} |", row.name, cells(row, at == 0).join(" | "))?;
+    }
+    for (row, sentences) in answer.rows.iter().zip(all_about(&answer.rows, clock)) {
+        writeln!(out, "\n**`{}`**\n", row.name)?;
+        for says in sentences {
+            writeln!(out, "- {says}")?;
+        }
+    }
+    Ok(())
+}
