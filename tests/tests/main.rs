@@ -14,6 +14,7 @@ mod inquest;
 mod kernel_conntrack;
 mod lab;
 mod lab_pages;
+mod letter;
 mod logs;
 mod manual;
 mod progress;

@@ -178,7 +178,7 @@ fn bash_offers_every_command_and_every_option_that_help_tells() {
         let options = told.lines().filter_map(|line| {
             let at =
                 line.trim_start().find("--").filter(|at| *at <= 4 && line.starts_with("  "))?;
-            let word = line.trim_start()[at..].split_whitespace().next()?;
+            let word = line.trim_start()[at..].split([' ', '[']).next()?;
             (line.len() - line.trim_start().len() <= 6).then_some(word.to_owned())
         });
         let offered = offered(&path, "--");

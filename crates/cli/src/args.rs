@@ -106,10 +106,18 @@ pub struct Collect {
     /// Record no packets
     #[arg(long)]
     pub no_capture: bool,
+    /// Under other names
+    #[command(flatten)]
+    pub redaction: Redaction,
+}
+
+/// Pseudonyms instead of names.
+#[derive(Debug, clap::Args)]
+pub struct Redaction {
     /// Replace addresses and names, consistently; prints a key that gives the same ones elsewhere
     #[arg(long)]
     pub redact: bool,
-    /// Redact with this key, as another host's --redact printed it
+    /// Redact with this key, as another --redact printed it
     #[arg(long, value_name = "KEY")]
     pub redact_key: Option<String>,
     /// Also write what was replaced by what into this new file, which is as secret as the originals
@@ -149,6 +157,7 @@ fn duration(text: &str) -> Result<Duration, String> {
   hopclock diagnose examples/egress-12h
   hopclock diagnose app.log client.pcap nat.sysctl
   journalctl -u app -o short-iso | hopclock diagnose -
+  hopclock diagnose --letter --redact evidence/ > letter.txt
 
 Files are recognised by content. Folders named client/, hop-NAME/ and server/,
 an evidence.toml, or a line in a dump like
@@ -167,6 +176,13 @@ pub struct Diagnose {
     /// Print the first screen only
     #[arg(short, long)]
     pub quiet: bool,
+    /// Print the letter to the other side's team instead of the report; with =FILE, write it there
+    /// beside the report
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub letter: Option<Option<PathBuf>>,
+    /// Under other names
+    #[command(flatten)]
+    pub redaction: Redaction,
     /// How lines are taken
     #[command(flatten)]
     pub lines: LineOverrides,

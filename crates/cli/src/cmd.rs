@@ -1,7 +1,7 @@
 //! One file a command; here they are only told apart.
 
 mod clocks;
-mod collect;
+pub mod collect;
 mod completions;
 mod diagnose;
 mod flows;

@@ -10,6 +10,7 @@ mod cmd;
 mod exit;
 mod intake;
 mod progress;
+mod redaction;
 mod screen;
 mod signals;
 

@@ -110,7 +110,7 @@ impl Court {
         finding.contradictions = contradictions::find(&finding);
         finding.fixes = self.advice.fixes(&self.law, &finding);
         finding.next = self.advice.next(&self.law, &finding);
-        finding.letter = letter::write(&finding, &self.law);
+        finding.letter = letter::write(facts, &finding, &self.law);
         finding
     }
 }
@@ -140,7 +140,8 @@ fn ends(subject: &Subject<'_>) -> Vec<End> {
             let packet = |mark: Option<crate::flow::Mark>| mark.map(|m| (m.packet, m.packet));
             End {
                 flow: format!("{}#{}", f.source.file, f.number),
-                tuple: format!("{} -> {}", f.flow.record.client, f.flow.record.server),
+                pair: (f.flow.record.client, f.flow.record.server),
+                at: words.end.map(|mark| mark.at),
                 how: f.flow.record.ending.how,
                 signed_by: f.flow.record.ending.signed_by,
                 age_s: f.age_s(),

@@ -4,6 +4,7 @@
 //! the inquest's findings are laid out, rounded so that the same evidence prints the same bytes.
 
 mod explain;
+mod rewrite;
 
 pub use explain::{Column, Explanation, Row, Taken, Without};
 

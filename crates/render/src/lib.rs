@@ -4,6 +4,7 @@
 pub mod clocks;
 pub mod flows;
 pub mod json;
+pub mod letter;
 pub mod markdown;
 mod page;
 pub mod plots;

@@ -63,8 +63,11 @@ impl Page {
         write!(out, "{first}")?;
         let mut column = first_width;
         let mut begun = false;
-        for word in text.split_whitespace() {
-            let width = columns(word);
+        let mut words = text.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            // A number stays with its unit.
+            let unit = words.next_if(|next| is_number(word) && is_unit(next));
+            let width = columns(word) + unit.map_or(0, |unit| 1 + columns(unit));
             if begun && column + 1 + width > self.width {
                 write!(out, "\n{:hanging$}", "")?;
                 column = hanging;
@@ -75,6 +78,9 @@ impl Page {
                 column += 1;
             }
             write!(out, "{word}")?;
+            if let Some(unit) = unit {
+                write!(out, " {unit}")?;
+            }
             column += width;
             begun = true;
         }
@@ -90,6 +96,17 @@ impl Page {
     pub fn heading(self, out: &mut dyn Write, text: &str) -> io::Result<()> {
         writeln!(out, "\n{}", self.label(Label::Heading, text))
     }
+}
+
+fn is_number(word: &str) -> bool {
+    let inner = word.trim_start_matches(['(', '+', '-', '<', '>', '~']);
+    inner.starts_with(|c: char| c.is_ascii_digit())
+        && inner.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'))
+}
+
+fn is_unit(word: &str) -> bool {
+    let bare = word.trim_end_matches(['.', ',', ';', ':', ')', '?']);
+    matches!(bare, "s" | "ms" | "min" | "h" | "%" | "days" | "ppm")
 }
 
 /// How many columns a terminal gives this text (UAX #11; ambiguous characters are narrow).
@@ -110,6 +127,11 @@ mod tests {
     #[test]
     fn lines_keep_the_width_and_hang() {
         assert_eq!(wrapped(12, "one two three four"), "* one two\n  three four\n");
+    }
+
+    #[test]
+    fn a_number_stays_with_its_unit() {
+        assert_eq!(wrapped(12, "after 60 s, in 5 words"), "* after\n  60 s, in 5\n  words\n");
     }
 
     #[test]

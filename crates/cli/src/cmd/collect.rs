@@ -6,15 +6,14 @@
 mod about;
 mod bundle;
 mod packets;
-mod redacted;
 mod role;
-mod sink;
+pub mod sink;
 mod wait;
 
 use crate::args::Collect;
 use crate::exit::{Exit, Trouble, told};
+use crate::redaction::Hiding;
 use bundle::{Bundle, Place};
-use hopclock_core::redact::Redactor;
 use hopclock_live::gather::{self, Missing, Piece, Wanted};
 use packets::Recording;
 use sink::Sink;
@@ -24,9 +23,7 @@ use wait::Patience;
 
 /// Collects, and tells what was and what was not.
 pub fn carry_out(typed: &Collect) -> Result<Exit, Trouble> {
-    let mut redactor = redacted::redactor(typed)?;
-    let map =
-        typed.redact_map.as_deref().map(sink::new_file).transpose().map_err(Trouble::Usage)?;
+    let mut hiding = Hiding::asked(&typed.redaction)?;
     let patience = Patience::new(typed.length)?;
     // Before anything is waited for: a folder that cannot be written is a mistake of typing.
     let sink = Sink::open(&typed.out).map_err(Trouble::Usage)?;
@@ -35,15 +32,15 @@ pub fn carry_out(typed: &Collect) -> Result<Exit, Trouble> {
         sink.abandon();
         return Err(nothing(&bundle));
     }
-    if let Some((redactor, _)) = &mut redactor {
-        bundle.redact(redactor);
+    if let Some(hiding) = &mut hiding {
+        bundle.redact(&mut hiding.redactor);
     }
-    let about = about::page(&bundle, typed, redactor.is_some());
+    let about = about::page(&bundle, typed, hiding.is_some());
     sink.write(&bundle, &about, bundle.began)?;
-    if let (Some(file), Some((redactor, _))) = (map, &redactor) {
-        write_map(file, redactor)?;
+    if let Some(hiding) = &mut hiding {
+        hiding.write_map()?;
     }
-    let key = redactor.as_ref().filter(|(_, made)| *made).map(|(redactor, _)| redactor.key());
+    let key = hiding.as_ref().and_then(Hiding::new_key);
     tell(&about::summary(&bundle, typed, key), &typed.out)?;
     Ok(Exit::Answered)
 }
@@ -114,14 +111,6 @@ fn nothing(bundle: &Bundle) -> Trouble {
     } else {
         Trouble::NoInput { why, hint: None }
     }
-}
-
-fn write_map(mut file: std::fs::File, redactor: &Redactor) -> io::Result<()> {
-    let mut text = String::new();
-    for (original, pseudonym) in redactor.replaced() {
-        text.push_str(&format!("{pseudonym}\t{original}\n"));
-    }
-    file.write_all(text.as_bytes())
 }
 
 /// The summary goes where the tar does not.

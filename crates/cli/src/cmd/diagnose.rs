@@ -2,15 +2,18 @@
 
 use crate::args::{Diagnose, Format};
 use crate::exit::{Exit, Trouble};
+use crate::redaction::Hiding;
 use crate::{intake, progress, screen};
 use hopclock_core::inquest::{Court, blind};
 use hopclock_core::report::{self, Explanation, Report};
 use hopclock_core::terms::Outcome;
-use hopclock_render::{json, markdown, text};
+use hopclock_render::{Page, json, letter, markdown, text};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Reads the evidence, holds the inquest and prints the report.
 pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
+    let mut hiding = Hiding::asked(&typed.redaction)?;
     progress::expect(&typed.evidence, typed.quiet);
     let intake = intake::take(&typed.evidence, &typed.lines);
     if intake.facts.sources.is_empty() {
@@ -34,12 +37,52 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
             entry.explanation = Explanation::of(&court, &intake.facts, &findings, index);
         }
     }
+    if let Some(hiding) = &mut hiding {
+        hiding.report(&mut report, &intake.facts);
+        hiding.write_map()?;
+    }
     progress::done();
+    if let Some(key) = hiding.as_ref().and_then(Hiding::new_key) {
+        crate::exit::told(&[format!("redacted; for the same names elsewhere: --redact-key {key}")]);
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
-    print(&report, typed, &mut out)?;
+    match &typed.letter {
+        Some(None) => letters(&report, screen::page(), &mut out)?,
+        Some(Some(path)) => {
+            letter_file(&report, path)?;
+            print(&report, typed, &mut out)?;
+        }
+        None => print(&report, typed, &mut out)?,
+    }
     out.flush()?;
     let told = report.findings.iter().any(|f| f.outcome != Outcome::CannotSay);
     Ok(if told { Exit::Answered } else { Exit::CannotSay })
+}
+
+/// Every finding's letter, and a sentence on standard error where there is none to write.
+fn letters(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let mut letters = report.findings.iter().filter_map(|f| f.letter.as_ref()).peekable();
+    if letters.peek().is_none() {
+        let says = "no letter: it is not likely that the other side's team can tell";
+        crate::exit::told(&[says.to_owned()]);
+    }
+    while let Some(text) = letters.next() {
+        letter::write(text, page, 0, out)?;
+        if letters.peek().is_some() {
+            writeln!(out, "\n---\n")?;
+        }
+    }
+    Ok(())
+}
+
+fn letter_file(report: &Report, path: &Path) -> Result<(), Trouble> {
+    let mut text = Vec::new();
+    letters(report, Page { width: 80, colour: false, unicode: true }, &mut text)?;
+    if text.is_empty() {
+        return Ok(());
+    }
+    let refused = |error: io::Error| Trouble::Usage(format!("{}: {error}", path.display()));
+    std::fs::write(path, text).map_err(refused)
 }
 
 fn print(report: &Report, typed: &Diagnose, out: &mut dyn Write) -> io::Result<()> {

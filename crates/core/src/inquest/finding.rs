@@ -5,6 +5,7 @@ use super::causes::Measures;
 use super::clocks_seen::{Reading, SeenClock};
 use super::contradictions::Contradiction;
 use super::evidence::{Evidence, Weighs};
+use super::names::Pair;
 use super::numbers::{Quantities, number};
 use super::observe::Gathered;
 use super::weigh::{ClockShare, Law, Sensitivity, Weighed};
@@ -18,8 +19,10 @@ use crate::time::Moment;
 pub struct End {
     /// `client.pcap#1`.
     pub flow: String,
-    /// Client and server with their ports, in words.
-    pub tuple: String,
+    /// Client and server as this capture has them.
+    pub pair: Pair,
+    /// When.
+    pub at: Option<Moment>,
     /// In which way.
     pub how: How,
     /// Whose address the first FIN or RST carries.

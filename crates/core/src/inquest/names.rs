@@ -66,6 +66,17 @@ impl Names {
         }
         pair
     }
+
+    /// The ends as the server has them, behind every box whose translation is known.
+    pub fn outside(&self, mut pair: Pair) -> Pair {
+        for _ in 0..BOXES_MAX {
+            match self.0.iter().find(|(_, inside)| **inside == Some(pair)) {
+                Some((outside, _)) => pair = *outside,
+                None => break,
+            }
+        }
+        pair
+    }
 }
 
 fn pair(tuple: &Tuple) -> Pair {
@@ -89,7 +100,10 @@ mod tests {
         names.add((b, server), (a, server));
         assert_eq!(names.inside((c, server)), (a, server));
         assert_eq!(names.inside((a, server)), (a, server));
+        assert_eq!(names.outside((a, server)), (c, server));
+        assert_eq!(names.outside((c, server)), (c, server));
         names.add((a, server), (c, server));
         names.inside((a, server));
+        names.outside((a, server));
     }
 }

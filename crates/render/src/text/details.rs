@@ -1,6 +1,7 @@
 //! Below the first screen: contradictions, measures, hypotheses, evidence, blindness, inputs.
 
 use super::{effect, place, range};
+use crate::letter;
 use crate::page::{Label, Page};
 use hopclock_core::inquest::advice::Effect;
 use hopclock_core::inquest::evidence::Cite;
@@ -30,14 +31,7 @@ pub(super) fn finding(finding: &FindingEntry, page: Page, out: &mut dyn Write) -
 fn letter(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
     let Some(letter) = &finding.letter else { return Ok(()) };
     page.heading(out, "Letter to the other side's team")?;
-    for line in letter.lines() {
-        let indent = if line.starts_with("  ") { 4 } else { 2 };
-        match line.trim() {
-            "" => writeln!(out)?,
-            text => page.wrap(out, (&" ".repeat(indent), indent), indent, text)?,
-        }
-    }
-    Ok(())
+    letter::write(letter, page, 2, out)
 }
 
 fn contradictions(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
