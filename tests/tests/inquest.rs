@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// A folder of evidence: names and contents.
-fn folder(files: &[(&str, &str)]) -> std::path::PathBuf {
+pub(crate) fn folder(files: &[(&str, &str)]) -> std::path::PathBuf {
     let root = scratch("inquest");
     for (name, text) in files {
         let path = root.join(name);
@@ -19,7 +19,7 @@ fn folder(files: &[(&str, &str)]) -> std::path::PathBuf {
     root
 }
 
-fn diagnose(folder: &Path) -> (Ran, Value) {
+pub(crate) fn diagnose(folder: &Path) -> (Ran, Value) {
     let path = folder.display().to_string();
     let ran = run(["diagnose", "--format", "json", &path]);
     let report = ran.json();

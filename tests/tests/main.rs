@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
 #![expect(unreachable_pub, reason = "nothing in a test binary is reachable from outside")]
 
+mod advice;
 mod captures;
 mod collect;
 mod commands;

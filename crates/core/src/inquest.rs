@@ -108,7 +108,7 @@ impl Court {
             letter: None,
         };
         finding.contradictions = contradictions::find(&finding);
-        finding.fixes = self.advice.fixes(&self.law, &finding);
+        finding.fixes = self.advice.fixes(&self.law, &finding, facts);
         finding.next = self.advice.next(&self.law, &finding);
         finding.letter = letter::write(facts, &finding, &self.law);
         finding

@@ -1,12 +1,18 @@
 //! What follows from the weighing: measures judged under each cause, and what to collect next.
 //!
-//! Both are data (`fixes.toml`, `next.toml`); here they are chosen and filled in.
+//! Both are data (`fixes.toml`, `next.toml`); here they are chosen and filled in. A measure that the
+//! evidence shows to be in place, or that would change nothing, is not proposed.
+
+mod amounts;
+mod present;
 
 use super::evidence::Weighs;
+use super::facts::Facts;
 use super::finding::Finding;
-use super::numbers::number;
 use super::weigh::Law;
 use crate::terms::Role;
+use amounts::{Amount, Amounts};
+use present::Present;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,6 +44,9 @@ pub struct Change {
     pub from: String,
     /// As it should be.
     pub to: String,
+    /// The host, where the evidence names one whose value is to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -135,19 +144,25 @@ impl Advice {
     }
 
     /// Measures for the short list, those that cure the most probability first.
-    pub fn fixes(&self, law: &Law, finding: &Finding) -> Vec<Fix> {
+    pub fn fixes(&self, law: &Law, finding: &Finding, facts: &Facts) -> Vec<Fix> {
         let listed = finding.short_list(law);
         let Some((leader, _)) = listed.first() else { return Vec::new() };
+        let present = Present::of(facts);
+        let amounts = Amounts::of(law, finding, facts, &present);
         let mut chosen: Vec<(f64, Fix)> = self
             .fixes
             .iter()
-            .filter(|row| listed.iter().any(|(cause, _)| row.effects.contains_key(cause)))
-            .map(|row| {
+            .filter(|row| row.speaks_of(&listed))
+            .filter_map(|row| {
                 let of = |cause: &str| row.effects.get(cause).copied().unwrap_or(Effect::Untested);
-                let cured: f64 =
-                    listed.iter().filter(|(c, _)| of(c) == Effect::Held).map(|(_, p)| p).sum();
                 let under = listed.iter().map(|(c, _)| (c.clone(), of(c))).collect();
-                (cured, fill(law, row, (of(leader), under), finding))
+                let fix = Filling { finding, amounts: &amounts, present: &present };
+                let fix = fix.fill(row, (of(leader), under))?;
+                let cured = |(c, p): &(String, f64)| {
+                    let held = fix.under.iter().any(|(u, e)| u == c && *e == Effect::Held);
+                    if held { *p } else { 0.0 }
+                };
+                Some((listed.iter().map(cured).sum(), fix))
             })
             .collect();
         chosen.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -204,38 +219,133 @@ fn already(unless: &str, finding: &Finding) -> bool {
     })
 }
 
-fn fill(
-    law: &Law,
-    row: &FixRow,
-    (effect, under): (Effect, Vec<(String, Effect)>),
-    finding: &Finding,
-) -> Fix {
-    let seconds = finding.clock_seconds(law);
-    let put = |text: &str| {
-        let (t, half, double) = match seconds {
-            Some(s) => (number(s), number(s / 2.0), number(s * 2.0)),
-            None => {
-                let word = |w: &str| w.to_owned();
-                (word("the timer's"), word("half the timer's"), word("twice the timer's"))
-            }
-        };
-        finding.place(text).replace("{T}", &t).replace("{half}", &half).replace("{double}", &double)
-    };
-    Fix {
-        id: row.id.clone(),
-        what: put(&row.what),
-        why: put(&row.why),
-        risk: put(&row.risk),
-        effect,
-        under,
-        change: row
-            .change
-            .iter()
-            .map(|c| Change { from: put(&c.from), to: put(&c.to), ..c.clone() })
-            .collect(),
-        undo: row.undo.iter().map(|u| put(u)).collect(),
+impl FixRow {
+    /// Whether it says anything of these causes: it helps against one, or it is known not to help
+    /// against the likeliest.
+    fn speaks_of(&self, listed: &[(String, f64)]) -> bool {
+        let of = |cause: &String| self.effects.get(cause).copied();
+        let leads = listed.first().is_some_and(|(leader, _)| of(leader).is_some());
+        leads || listed.iter().any(|(c, _)| of(c).is_some_and(|e| e != Effect::NotHeld))
     }
 }
+
+/// Fills a row for one finding.
+struct Filling<'a> {
+    finding: &'a Finding,
+    amounts: &'a Amounts<'a>,
+    present: &'a Present,
+}
+
+/// What was met while a row was filled.
+#[derive(Default)]
+struct Met {
+    /// What would give a number, or why there is none.
+    wanting: Vec<String>,
+    impossible: bool,
+    pointless: bool,
+}
+
+impl Filling<'_> {
+    /// `None` when the evidence shows the measure to be in place or pointless.
+    fn fill(&self, row: &FixRow, (effect, under): Judged) -> Option<Fix> {
+        let mut met = Met::default();
+        let mut what = self.put(&row.what, &mut met);
+        let why = self.put(&row.why, &mut met);
+        let risk = self.put(&row.risk, &mut met);
+        let mut undo: Vec<String> = row.undo.iter().map(|u| self.put(u, &mut met)).collect();
+        let mut change: Vec<Change> = row.change.iter().map(|c| self.change(c, &mut met)).collect();
+        change.retain(|c| !(c.kind == "sysctl" && self.present.is_so(c.role, &c.key, &c.to)));
+        if met.pointless || change.is_empty() {
+            return None;
+        }
+        for own in change.iter().filter(|c| c.kind == "sysctl" && c.from != AS_IT_IS) {
+            undo = vec![format!("sysctl -w {}={}", own.key, own.from)];
+        }
+        let helps = under.iter().any(|(_, e)| matches!(e, Effect::Held | Effect::MovesPeriod));
+        // What is not known to help needs no number that is not known either.
+        if !met.wanting.is_empty() && !helps {
+            return None;
+        }
+        for why in met.wanting {
+            what += &format!("; {why}");
+        }
+        let judged = |e| if met.impossible && e == Effect::Held { Effect::NotHeld } else { e };
+        Some(Fix {
+            id: row.id.clone(),
+            what,
+            why,
+            risk,
+            effect: judged(effect),
+            under: under.into_iter().map(|(c, e)| (c, judged(e))).collect(),
+            change,
+            undo,
+        })
+    }
+
+    /// A change with the value it starts from, where a dump of a host it concerns has it.
+    fn change(&self, row: &Change, met: &mut Met) -> Change {
+        let (from, to) = (self.put(&row.from, met), self.put(&row.to, met));
+        let stands = match row.kind.as_str() {
+            "sysctl" => self.present.differs(row.role, &row.key, &to),
+            _ => None,
+        };
+        let own = stands.and_then(|s| s.host.clone());
+        Change {
+            from: stands.map_or(from, |s| s.value.clone()),
+            to,
+            host: own.or_else(|| self.finding.host_of(row.role)),
+            ..row.clone()
+        }
+    }
+
+    /// Fills the placeholders of a text.
+    fn put(&self, text: &str, met: &mut Met) -> String {
+        let text = self.finding.place(text);
+        let mut filled = String::new();
+        let mut rest = text.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            filled += before;
+            let Some((name, further)) = after.split_once('}') else {
+                filled.push('{');
+                rest = after;
+                continue;
+            };
+            filled += &match self.amounts.get(name) {
+                Some(amount) => met.take(amount),
+                None => format!("{{{name}}}"),
+            };
+            rest = further;
+        }
+        filled + rest
+    }
+}
+
+impl Met {
+    fn take(&mut self, amount: Amount) -> String {
+        let (phrase, why) = match amount {
+            Amount::Known(text) => return text,
+            Amount::Pointless => {
+                self.pointless = true;
+                return String::new();
+            }
+            Amount::Unknown(phrase, why) => (phrase, why),
+            Amount::Impossible(phrase, why) => {
+                self.impossible = true;
+                (phrase, why)
+            }
+        };
+        if !self.wanting.contains(&why) {
+            self.wanting.push(why);
+        }
+        phrase.to_owned()
+    }
+}
+
+/// The effect under the leading cause, and under each of the short list.
+type Judged = (Effect, Vec<(String, Effect)>);
+
+/// What a change starts from where nobody read it.
+const AS_IT_IS: &str = "as it is";
 
 #[cfg(test)]
 mod tests {

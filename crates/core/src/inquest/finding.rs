@@ -1,7 +1,6 @@
 //! A finding: one subject, its evidence weighed, and what is said of it.
 
 use super::advice::{Fix, Step};
-use super::causes::Measures;
 use super::clocks_seen::{Reading, SeenClock};
 use super::contradictions::Contradiction;
 use super::evidence::{Evidence, Weighs};
@@ -211,25 +210,6 @@ impl Finding {
             .filter(|c| c.fit.as_ref().is_some_and(|f| f.fits == Some(true)))
             .filter_map(|c| Some((c, self.gathered.clocks.get(c.seen?)?)))
             .max_by(|a, b| a.0.posterior.total_cmp(&b.0.posterior))
-    }
-
-    /// The seconds a measure speaks of: the leading cause's clock, or else the time its clock would
-    /// be compared with.
-    pub fn clock_seconds(&self, law: &Law) -> Option<f64> {
-        let leader = self.weighed.first()?;
-        let own = self.best_clock(leader).map(|(_, c)| c.seconds);
-        let measures = law.causes.all().get(leader.cause)?.measures;
-        let (age, silence) = (self.measured.lifetime, self.measured.silence);
-        let measured = match measures {
-            Measures::Silence => silence.filter(|s| s.low > 0.0).or(age),
-            Measures::Detection => self.measured.detection.or(silence).or(age),
-            Measures::Lifetime
-            | Measures::Refresh
-            | Measures::Day
-            | Measures::Loop
-            | Measures::None => age.or(silence),
-        };
-        own.or(measured.map(|r| r.mid.round()))
     }
 
     /// The host of the leading cause's clock, when it was read on a hop.
