@@ -1,7 +1,7 @@
 //! What follows from the weighing: measures judged under each cause, and what to collect next.
 //!
-//! Both are data (`fixes.toml`, `next.toml`); here they are chosen and filled in. A measure that the
-//! evidence shows to be in place, or that would change nothing, is not proposed.
+//! Both are data (`fixes.toml`, `next.toml`); here they are chosen and filled in. A measure that
+//! the evidence shows to be in place already, or that would change nothing, is not proposed.
 
 mod amounts;
 mod present;
