@@ -29,6 +29,7 @@ mod rhythm;
 mod schemas;
 mod sweep;
 mod tables;
+mod terminal;
 mod tidy;
 mod translation;
 mod tshark;

@@ -115,7 +115,7 @@ fn there_is_a_page_a_command_and_the_formatter_has_nothing_to_say() {
         for name in &written {
             let page = folder.join(name);
             let mut set = Command::new(&groff);
-            set.args(["-man", "-Tutf8", "-P-cbu", "-ww", "-rLL=78n"]).arg(&page);
+            set.args(["-man", "-Kutf8", "-Tutf8", "-P-cbu", "-ww", "-rLL=78n"]).arg(&page);
             let set = set.output().unwrap();
             assert_eq!(String::from_utf8_lossy(&set.stderr), "", "{name}");
             let text = String::from_utf8_lossy(&set.stdout).into_owned();

@@ -98,6 +98,7 @@ impl Court {
             weighed,
             measured: measured.clone(),
             phase_breaks: subject.rhythm.as_ref().map_or(0, |r| r.breaks.len()),
+            series: subject.series.clone(),
             rhythm: subject.rhythm.clone(),
             ends: subject.end_moments(),
             endings: ends(subject),

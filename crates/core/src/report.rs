@@ -11,8 +11,9 @@ pub use explain::{Column, Explanation, Row, Taken, Without};
 use crate::flow::How;
 use crate::inquest::advice::{Fix, Step};
 use crate::inquest::evidence::Cite;
-use crate::inquest::finding::{Finding, NamedClock};
+use crate::inquest::finding::{Finding, NamedClock, in_state};
 use crate::inquest::weigh::{Law, Weighed};
+use crate::rhythm::plot::{self, Plots};
 use crate::rhythm::{self, Rhythm};
 use crate::terms::{Anchor, DetectedBy, EndedBy, Outcome, Side};
 use serde::Serialize;
@@ -90,6 +91,9 @@ pub struct FindingEntry {
     pub anchors: Vec<AnchorShare>,
     /// What else the timing says, one sentence each.
     pub rhythm_notes: Vec<String>,
+    /// What the plots of the rhythm show; for pens that draw, and in no document.
+    #[serde(skip)]
+    pub plots: Plots,
     /// Ends seen in captures.
     pub endings: Vec<EndingEntry>,
     /// The arithmetic, when asked for.
@@ -270,6 +274,7 @@ fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {
         rhythm: finding.rhythm.as_ref().map(|r| rounded(&r.rhythm)),
         anchors: finding.rhythm.iter().flat_map(|r| &r.models).map(anchor_share).collect(),
         rhythm_notes: finding.rhythm.iter().flat_map(|r| r.notes.clone()).collect(),
+        plots: plots(finding),
         endings: finding
             .endings
             .iter()
@@ -383,10 +388,16 @@ fn hypothesis(law: &Law, finding: &Finding, weighed: &Weighed) -> Option<Hypothe
             .iter()
             .filter_map(|c| {
                 let setting = &finding.gathered.clocks.get(c.seen?)?.setting;
-                Some(format!("{setting}: {}", c.fit.as_ref()?.ruled_out.as_ref()?))
+                let why = c.fit.as_ref()?.ruled_out.as_ref()?;
+                Some(format!("{setting}: {}", in_state(setting, why)))
             })
             .collect(),
     })
+}
+
+fn plots(finding: &Finding) -> Plots {
+    let both = finding.series.as_ref().zip(finding.rhythm.as_ref());
+    both.map_or_else(Plots::default, |(series, reading)| plot::plots(series, reading, &[], &[]))
 }
 
 fn anchor_share(model: &rhythm::Model) -> AnchorShare {

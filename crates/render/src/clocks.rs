@@ -1,6 +1,6 @@
 //! The catalogue as a table.
 
-use crate::page::{Label, Page};
+use crate::page::{Label, Page, columns};
 use hopclock_core::clocks::Clock;
 use std::io::{self, Write};
 
@@ -8,14 +8,10 @@ use std::io::{self, Write};
 pub fn text(clocks: &[&Clock], page: Page, out: &mut dyn Write) -> io::Result<()> {
     for clock in clocks {
         let value = values(clock);
-        let mark = if clock.source.is_some() { "" } else { "  (unverified)" };
-        writeln!(
-            out,
-            "{}  {}{}",
-            page.label(Label::Heading, &clock.id),
-            page.label(Label::Number, &value),
-            page.label(Label::Aside, mark)
-        )?;
+        let mark = if clock.source.is_some() { "" } else { " (unverified)" };
+        let first = format!("{}  ", page.label(Label::Heading, &clock.id));
+        let says = format!("{value}{mark}");
+        page.wrap(out, (&first, columns(&clock.id) + 2), 4, &says)?;
         page.paragraph(out, 4, &format!("{}: {}", clock.product, clock.setting))?;
         page.paragraph(out, 4, &format!("restarted by: {}", clock.refreshed_by))?;
         page.paragraph(out, 4, &clock.note)?;

@@ -14,4 +14,4 @@ pub mod svg;
 pub mod sweep;
 pub mod text;
 
-pub use page::{Label, Page, columns};
+pub use page::{Label, Page, columns, percent, visible};

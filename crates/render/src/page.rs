@@ -1,8 +1,9 @@
 //! The page a text pen writes on: its width, and labels that become colour or nothing.
 
 use anstyle::{AnsiColor, Style};
+use std::borrow::Cow;
 use std::io::{self, Write};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// What a piece of text is; the page decides how that looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,8 +36,9 @@ pub struct Page {
 impl Page {
     /// The text, coloured by its label where the page has colour.
     pub fn label(self, label: Label, text: &str) -> String {
+        let text = visible(text);
         if !self.colour {
-            return text.to_owned();
+            return text.into_owned();
         }
         let colour = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
         let style = match label {
@@ -61,30 +63,58 @@ impl Page {
         text: &str,
     ) -> io::Result<()> {
         write!(out, "{first}")?;
-        let mut column = first_width;
-        let mut begun = false;
-        let mut words = text.split_whitespace().peekable();
-        while let Some(word) = words.next() {
-            // A number stays with its unit.
-            let unit = words.next_if(|next| is_number(word) && is_unit(next));
-            let width = columns(word) + unit.map_or(0, |unit| 1 + columns(unit));
-            if begun && column + 1 + width > self.width {
+        for (n, line) in self.lines(first_width, hanging, text).iter().enumerate() {
+            if n > 0 {
                 write!(out, "\n{:hanging$}", "")?;
-                column = hanging;
-                begun = false;
             }
-            if begun {
-                write!(out, " ")?;
-                column += 1;
-            }
-            write!(out, "{word}")?;
-            if let Some(unit) = unit {
-                write!(out, " {unit}")?;
-            }
-            column += width;
-            begun = true;
+            write!(out, "{line}")?;
         }
         writeln!(out)
+    }
+
+    /// As [`Page::wrap`], with the words under one label and nothing before them.
+    pub fn wrap_label(self, out: &mut dyn Write, label: Label, text: &str) -> io::Result<()> {
+        for line in self.lines(0, 0, text) {
+            writeln!(out, "{}", self.label(label, &line))?;
+        }
+        Ok(())
+    }
+
+    /// The words in lines: the first begins in column `first`, the others after `hanging` spaces. A
+    /// number stays with its unit; a word that no line can hold is broken.
+    fn lines(self, first: usize, hanging: usize, text: &str) -> Vec<String> {
+        let text = visible(text);
+        let room = self.width.saturating_sub(hanging).max(8);
+        let mut lines = vec![String::new()];
+        let mut column = first;
+        let mut words = text.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            let unit = words.next_if(|next| is_number(word) && is_unit(next));
+            let mut piece = unit.map_or_else(|| word.to_owned(), |unit| format!("{word} {unit}"));
+            loop {
+                let further = lines.len() > 1;
+                let Some(line) = lines.last_mut() else { break };
+                let gap = usize::from(!line.is_empty());
+                let width = columns(&piece);
+                if column + gap + width <= self.width {
+                    line.push_str(" ".get(..gap).unwrap_or_default());
+                    line.push_str(&piece);
+                    column += gap + width;
+                    break;
+                }
+                if line.is_empty() && (further || width > room) {
+                    let rest = cut(&mut piece, self.width.saturating_sub(column).max(8));
+                    line.push_str(&piece);
+                    piece = rest;
+                }
+                if piece.is_empty() {
+                    break;
+                }
+                lines.push(String::new());
+                column = hanging;
+            }
+        }
+        lines
     }
 
     /// A paragraph with an indent.
@@ -95,6 +125,52 @@ impl Page {
     /// A heading on a line of its own, with an empty line before it.
     pub fn heading(self, out: &mut dyn Write, text: &str) -> io::Result<()> {
         writeln!(out, "\n{}", self.label(Label::Heading, text))
+    }
+}
+
+/// Keeps what fits into `room` columns, if possible up to a slash, and returns the rest.
+fn cut(word: &mut String, room: usize) -> String {
+    let mut used = 0;
+    let mut at = word.len();
+    for (index, c) in word.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            at = index;
+            break;
+        }
+    }
+    let slash = word.get(..at).and_then(|kept| kept.rfind('/')).map(|slash| slash + 1);
+    let at = slash.filter(|slash| at < word.len() && *slash * 2 > at).unwrap_or(at);
+    word.split_off(at.max(word.chars().next().map_or(0, char::len_utf8)))
+}
+
+/// What a line of evidence could do to a terminal, or to the order of what is read, made visible:
+/// controls, and the marks that turn the direction of writing (Unicode UAX #9).
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| {
+        if acts(c) { c.escape_default().to_string() } else { c.to_string() }
+    };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
+/// A share of one as people read it: what is not everything is not called 100 %, and what is not
+/// nothing not 0 %.
+pub fn percent(share: f64, decimals: usize) -> String {
+    let least = 10_f64.powi(-i32::try_from(decimals).unwrap_or(0));
+    let value = 100.0 * share;
+    if value > 0.0 && value < least / 2.0 {
+        format!("< {least:.decimals$} %")
+    } else if value < 100.0 && value >= 100.0 - least / 2.0 {
+        format!("> {:.decimals$} %", 100.0 - least)
+    } else {
+        format!("{value:.decimals$} %")
     }
 }
 
@@ -141,8 +217,24 @@ mod tests {
     }
 
     #[test]
-    fn a_word_longer_than_the_line_stands_alone() {
-        assert_eq!(wrapped(8, "a incomprehensible b"), "* a\n  incomprehensible\n  b\n");
+    fn a_word_longer_than_a_line_is_broken_and_no_other_is() {
+        assert_eq!(wrapped(12, "a incomprehensible b"), "* a\n  incomprehe\n  nsible b\n");
+        assert_eq!(wrapped(12, "/some/where/else/x"), "* /some/\n  where/\n  else/x\n");
+        assert_eq!(wrapped(12, "one comprehend"), "* one\n  comprehend\n");
+    }
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        assert_eq!(wrapped(30, "a \u{1b}[31mb \u{202e}c"), "* a \\u{1b}[31mb \\u{202e}c\n");
+        let page = Page { width: 80, colour: true, unicode: true };
+        assert!(!page.label(Label::Bad, "\u{1b}]0;x\u{7}").contains("\u{1b}]"));
+    }
+
+    #[test]
+    fn almost_all_is_not_all_and_almost_none_not_none() {
+        let told = [1.0, 0.997, 0.994, 0.451, 0.003, 0.0].map(|share| percent(share, 0));
+        assert_eq!(told, ["100 %", "> 99 %", "99 %", "45 %", "< 1 %", "0 %"]);
+        assert_eq!([percent(0.9998, 1), percent(0.0004, 1)], ["> 99.9 %", "< 0.1 %"]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The report for a terminal: the first screen answers the question, the rest can be checked.
 
+mod command;
 mod details;
 mod explain;
+mod herrings;
 
-use crate::page::{Label, Page};
+use crate::page::{Label, Page, columns, percent};
 use hopclock_core::inquest::advice::{Effect, Step};
 use hopclock_core::report::{FindingEntry, Hypothesis, Report};
 use hopclock_core::terms::{Anchor, DetectedBy, EndedBy, Outcome};
@@ -44,9 +46,7 @@ pub fn first_screen(report: &Report, page: Page, out: &mut dyn Write) -> io::Res
 }
 
 fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let ends = if finding.connections.count == 1 { "end" } else { "ends" };
-    let title = format!("{}, {} {ends}", finding.connections.what, finding.connections.count);
-    page.wrap(out, (&page.label(Label::Heading, &title), title.chars().count()), 0, "")?;
+    page.wrap_label(out, Label::Heading, &title(finding))?;
     writeln!(out)?;
     let leader = finding.hypotheses.first();
     match (finding.outcome, &finding.verdict, leader) {
@@ -74,17 +74,36 @@ fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result
     }
     writeln!(out)?;
     list(finding, page, out)?;
-    writeln!(out)?;
-    summary(finding, page, out)?;
+    let mut says = Vec::new();
+    summary(finding, page, &mut says)?;
+    if !says.is_empty() {
+        writeln!(out)?;
+        out.write_all(&says)?;
+    }
     if finding.outcome != Outcome::Named && !finding.next_evidence.is_empty() {
         writeln!(out, "\n  {}", page.label(Label::Heading, "To settle it:"))?;
         for step in finding.next_evidence.iter().take(2) {
             let first = format!("  on {}: ", place(step));
-            page.wrap(out, (&first, first.len()), 4, &step.why)?;
-            writeln!(out, "    {}", page.label(Label::Number, &step.run))?;
+            page.wrap(out, (&first, columns(&first)), 4, &step.why)?;
+            command::write(page, out, 4, &step.run)?;
         }
     }
     Ok(())
+}
+
+/// Which connections, and how many ends. What a log says of them is quoted.
+fn title(finding: &FindingEntry) -> String {
+    let (what, count) = (&finding.connections.what, finding.connections.count);
+    let is_ends = what.contains(" -> ") && !what.contains('*');
+    let what = match what.contains(char::is_whitespace) && !is_ends {
+        true => format!("“{what}”"),
+        false => what.clone(),
+    };
+    match count {
+        0 => format!("{what}, no end told"),
+        1 => format!("{what}, 1 end"),
+        n => format!("{what}, {n} ends"),
+    }
 }
 
 fn answer_line(page: Page, out: &mut dyn Write, word: &str, says: &str) -> io::Result<()> {
@@ -97,15 +116,15 @@ fn list(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<(
     let mut held = 0.0;
     for hypothesis in listed {
         held += hypothesis.probability;
-        let percent = format!("{:3.0} %", 100.0 * hypothesis.probability);
-        let first = format!("  {}  ", page.label(Label::Number, &percent));
-        page.wrap(out, (&first, 9), 9, &line(hypothesis))?;
+        let share = format!("{:>6}", percent(hypothesis.probability, 0));
+        let first = format!("  {}  ", page.label(Label::Number, &share));
+        page.wrap(out, (&first, 10), 10, &line(hypothesis))?;
     }
     let rest = (1.0 - held).max(0.0);
     writeln!(
         out,
         "  {}  everything else on the list",
-        page.label(Label::Number, &format!("{:3.0} %", 100.0 * rest))
+        page.label(Label::Number, &format!("{:>6}", percent(rest, 0)))
     )
 }
 
@@ -146,10 +165,7 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
             page.wrap(out, ("  Noticed by: ", 14), 14, detected_by(detected))?;
         }
     }
-    for herring in finding.red_herrings.iter().take(3) {
-        let says = format!("{}: {}", herring.what, herring.why);
-        page.wrap(out, ("  Not it:     ", 14), 14, &says)?;
-    }
+    herrings::first(&finding.red_herrings, page, out)?;
     if !finding.contradictions.is_empty() {
         let says = match finding.contradictions.len() {
             1 => "one thing in the evidence does not fit together; see below".to_owned(),
@@ -173,7 +189,7 @@ fn counted(finding: &FindingEntry, leading: Anchor) -> String {
     }
     let likely = finding.anchors.iter().filter(|a| a.probability >= 0.05).take(3);
     let each: Vec<String> =
-        likely.map(|a| format!("{} ({:.0} %)", anchor(a.anchor), 100.0 * a.probability)).collect();
+        likely.map(|a| format!("{} ({})", anchor(a.anchor), percent(a.probability, 0))).collect();
     match each.as_slice() {
         [] => anchor(leading).to_owned(),
         _ => format!("the times fit: {}", each.join(", ")),

@@ -8,6 +8,7 @@ use crate::intake::captures::{Captures, Source};
 use crate::intake::open;
 use crate::{progress, screen};
 use hopclock_core::capture::Packet;
+use hopclock_core::conntrack::judged::Verdict;
 use hopclock_core::conntrack::record::{Ends, Line};
 use hopclock_core::conntrack::replay::Taken;
 use hopclock_core::conntrack::{Kernel, Replay, Settings};
@@ -66,6 +67,7 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     let mut ends = None;
     let mut numbering = Numbering::new();
     let mut lines = Vec::new();
+    let mut untracked = Untracked::default();
     // Objects by contract are one a packet; a table is for a person, who asks for all of them.
     let every = typed.all || matches!(typed.format, Format::Json | Format::Jsonl);
     while captures.next(&mut |packet, file| {
@@ -82,16 +84,66 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
         }
     }) {
         for line in lines.drain(..) {
-            told.line(line)?;
+            if every || !untracked.takes(&line) {
+                told.line(line)?;
+            }
         }
     }
     progress::done();
     if !captures.sources().iter().any(|source| source.usable) {
         return Err(no_input(captures.sources()));
     }
+    plan.notes.extend(untracked.note());
     told.end(&summary(&plan, &replay, captures.sources(), ends))?;
     out.flush()?;
     Ok(Exit::Answered)
+}
+
+/// Packets no table tracks (neighbour discovery, multicast listeners): counted, and told in a line.
+#[derive(Default)]
+struct Untracked {
+    count: u64,
+    /// Runs of packets that follow each other, the first few of them.
+    runs: Vec<(u64, u64)>,
+}
+
+impl Untracked {
+    /// Runs that are told by number.
+    const TOLD: usize = 6;
+
+    fn takes(&mut self, line: &Line) -> bool {
+        let Line::Packet(record) = line else { return false };
+        if record.verdict != Verdict::Untracked {
+            return false;
+        }
+        self.count += 1;
+        let number = record.packet;
+        let room = self.runs.len() <= Self::TOLD;
+        match self.runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ if room => self.runs.push((number, number)),
+            _ => {}
+        }
+        true
+    }
+
+    fn note(&self) -> Option<String> {
+        let run = |(first, last): &(u64, u64)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        let runs: Vec<String> = self.runs.iter().take(Self::TOLD).map(run).collect();
+        let more = if self.runs.len() > Self::TOLD { " …" } else { "" };
+        let plural = if self.count == 1 { "" } else { "s" };
+        (self.count > 0).then(|| {
+            format!(
+                "{} packet{plural} of a kind no table tracks, such as neighbour discovery ({}{more}); \
+                 --all shows them",
+                self.count,
+                runs.join(", ")
+            )
+        })
+    }
 }
 
 fn no_input(sources: &[Source]) -> Trouble {

@@ -96,6 +96,8 @@ pub struct Finding {
     pub outcome: Outcome,
     /// What was measured.
     pub measured: Quantities,
+    /// When they opened and ended, for whoever draws it.
+    pub series: Option<rhythm::Series>,
     /// The rhythm, where there is one.
     pub rhythm: Option<rhythm::Reading>,
     /// Jumps of phase in it.
@@ -232,7 +234,8 @@ impl Finding {
             if fits.is_empty() || fits.iter().any(|f| f.fits == Some(true)) {
                 continue;
             }
-            let why = fits.iter().find_map(|f| f.ruled_out.clone());
+            let why = fits.iter().find_map(|f| f.ruled_out.as_ref());
+            let why = why.map(|why| in_state(&clock.setting, why));
             let evidence = clock.evidence.and_then(|i| self.gathered.evidence.get(i));
             if let (Some(why), Some(evidence)) = (why, evidence) {
                 let what =
@@ -257,5 +260,20 @@ impl Finding {
             None => ("SERVER".to_owned(), "PORT".to_owned()),
         };
         text.replace("{server_ip}", &ip).replace("{server_port}", &port)
+    }
+}
+
+/// Conntrack keeps a timer for each state of a connection: the silence it needs is one spent in
+/// that state (net/netfilter/nf_conntrack_proto_tcp.c, `tcp_timeouts`).
+pub(crate) fn in_state(setting: &str, why: &str) -> String {
+    const STATES: [&str; 7] =
+        ["syn_sent", "syn_recv", "fin_wait", "close_wait", "last_ack", "time_wait", "close"];
+    let state = setting.rsplit_once("tcp_timeout_").map(|(_, state)| state);
+    match state.filter(|state| STATES.contains(state)) {
+        Some(state) => {
+            let there = format!(" s of silence in the state {}", state.to_uppercase());
+            why.replacen(" s of silence", &there, 1)
+        }
+        None => why.to_owned(),
     }
 }

@@ -140,7 +140,9 @@ pub struct Subject<'a> {
     pub flows: Vec<FlowPart<'a>>,
     /// The same connections as other captures saw them.
     pub elsewhere: Vec<FlowPart<'a>>,
-    /// When they ended, read.
+    /// When they opened and ended.
+    pub series: Option<Series>,
+    /// The same, read.
     pub rhythm: Option<rhythm::Reading>,
     /// Lengths of time measured.
     pub measured: Quantities,
@@ -381,7 +383,7 @@ fn subject<'a>(
     let count = log
         .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());
     let measured = measure(log.as_ref(), &flows, series.as_ref(), rhythm.as_ref());
-    Subject { what, count, log, flows, elsewhere, rhythm, measured }
+    Subject { what, count, log, flows, elsewhere, series, rhythm, measured }
 }
 
 fn log_series(log: &LogPart<'_>) -> Series {

@@ -1,11 +1,13 @@
 //! Below the first screen: contradictions, measures, hypotheses, evidence, blindness, inputs.
 
-use super::{effect, place, range};
-use crate::letter;
-use crate::page::{Label, Page};
+use super::{command, effect, herrings, place, range};
+use crate::page::{Label, Page, columns, percent};
+use crate::{letter, plots};
+use hopclock_core::flow::How;
 use hopclock_core::inquest::advice::Effect;
 use hopclock_core::inquest::evidence::Cite;
-use hopclock_core::report::{FindingEntry, Report};
+use hopclock_core::report::{FindingEntry, Input, Report};
+use hopclock_core::terms::Side;
 use std::io::{self, Write};
 
 /// Hypotheses below this share are only counted.
@@ -19,11 +21,17 @@ pub(super) fn finding(finding: &FindingEntry, page: Page, out: &mut dyn Write) -
     for note in &finding.rhythm_notes {
         page.wrap(out, ("  - ", 4), 4, note)?;
     }
+    if let Some(plot) = &finding.plots.course {
+        plots::course(plot, page, out)?;
+    }
+    if let Some(plot) = &finding.plots.coarse {
+        plots::histogram(plot, page, out)?;
+    }
     contradictions(finding, page, out)?;
     fixes(finding, page, out)?;
     next(finding, page, out)?;
     hypotheses(finding, page, out)?;
-    herrings(finding, page, out)?;
+    red_herrings(finding, page, out)?;
     endings(finding, page, out)?;
     letter(finding, page, out)
 }
@@ -94,8 +102,8 @@ fn next(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<(
     page.heading(out, "What would settle the rest")?;
     for (n, step) in (1..).zip(&finding.next_evidence) {
         let first = format!("  {n}. on {}: ", place(step));
-        page.wrap(out, (&first, first.len()), 5, &step.why)?;
-        writeln!(out, "     {}", page.label(Label::Number, &step.run))?;
+        page.wrap(out, (&first, columns(&first)), 5, &step.why)?;
+        command::write(page, out, 5, &step.run)?;
         page.paragraph(out, 5, &format!("tells apart: {}", step.separates.join(", ")))?;
     }
     Ok(())
@@ -109,30 +117,26 @@ fn hypotheses(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Re
             hidden += 1;
             continue;
         }
-        let percent = format!("{:5.1} %", 100.0 * h.probability);
-        let first = format!("  {}  ", page.label(Label::Number, &percent));
+        let share = format!("{:>8}", percent(h.probability, 1));
+        let first = format!("  {}  ", page.label(Label::Number, &share));
         let list = |ids: &[String]| if ids.is_empty() { "-".to_owned() } else { ids.join(" ") };
         let says =
-            format!("{}  for: {}  against: {}", h.cause, list(&h.speaks_for), list(&h.against));
-        page.wrap(out, (&first, 11), 11, &says)?;
+            format!("{}, for: {}, against: {}", h.cause, list(&h.speaks_for), list(&h.against));
+        page.wrap(out, (&first, 12), 12, &says)?;
         for why in &h.ruled_out {
-            page.wrap(out, ("           not by ", 18), 13, why)?;
+            page.wrap(out, ("            not by ", 19), 14, why)?;
         }
     }
     let says = format!("{hidden} more causes below 1 %, each with its reasons in --format json");
     page.paragraph(out, 2, &says)
 }
 
-fn herrings(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
+fn red_herrings(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
     if finding.red_herrings.is_empty() {
         return Ok(());
     }
     page.heading(out, "Red herrings")?;
-    for herring in &finding.red_herrings {
-        let says = format!("{}: {} [{}]", herring.what, herring.why, herring.evidence.join(" "));
-        page.wrap(out, ("  - ", 4), 4, &says)?;
-    }
-    Ok(())
+    herrings::all(&finding.red_herrings, page, out)
 }
 
 fn endings(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -142,10 +146,11 @@ fn endings(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
     }
     page.heading(out, "Ends in captures")?;
     for end in finding.endings.iter().take(SHOWN) {
-        let how = serde_json::to_string(&end.how).unwrap_or_default();
-        let signed = end.signed_by.map_or(String::new(), |s| {
-            format!(" from the {}", serde_json::to_string(&s).unwrap_or_default().trim_matches('"'))
-        });
+        let signed = match end.signed_by {
+            Some(Side::Client) => " from the client",
+            Some(Side::Server) => " from the server",
+            None => "",
+        };
         let age = end.age_s.map_or(String::new(), |a| format!(", {a:.1} s old"));
         let idle =
             end.idle_before_s.map_or(String::new(), |s| format!(", after {s:.1} s of silence"));
@@ -153,7 +158,7 @@ fn endings(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
         let says = format!(
             "{}: {}{signed}{age}{idle} (packets {})",
             end.flow,
-            how.trim_matches('"'),
+            how(end.how),
             packets.join(", ")
         );
         page.wrap(out, ("  - ", 4), 4, &says)?;
@@ -161,6 +166,17 @@ fn endings(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
     match finding.endings.len().saturating_sub(SHOWN) {
         0 => Ok(()),
         more => page.paragraph(out, 2, &format!("and {more} more")),
+    }
+}
+
+const fn how(how: How) -> &'static str {
+    match how {
+        How::Fin => "FIN",
+        How::Rst => "RST",
+        How::Silence => "silence",
+        How::Open => "open",
+        How::Refused => "refused",
+        How::Unanswered => "unanswered",
     }
 }
 
@@ -213,14 +229,36 @@ pub(super) fn blind(report: &Report, page: Page, out: &mut dyn Write) -> io::Res
 /// What was read, and how.
 pub(super) fn inputs(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
     page.heading(out, "Inputs")?;
-    for input in &report.inputs {
+    let (unused, used): (Vec<&Input>, Vec<&Input>) =
+        report.inputs.iter().partition(|input| input.records == 0 && input.notes.len() == 1);
+    for input in used {
         let skipped =
             if input.skipped > 0 { format!(", {} skipped", input.skipped) } else { String::new() };
-        let says = format!("{}: {}, {} records{skipped}", input.file, input.kind, input.records);
+        let plural = if input.records == 1 { "" } else { "s" };
+        let says =
+            format!("{}: {}, {} record{plural}{skipped}", input.file, input.kind, input.records);
         page.wrap(out, ("  - ", 4), 4, &says)?;
         for note in &input.notes {
             page.paragraph(out, 6, note)?;
         }
+    }
+    not_used(&unused, page, out)
+}
+
+/// Files of which nothing was used, each reason once.
+fn not_used(unused: &[&Input], page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let mut by_why: Vec<(&str, Vec<String>)> = Vec::new();
+    for input in unused {
+        let why = input.notes.first().map_or("", String::as_str);
+        let file = format!("{} ({})", input.file, input.kind);
+        match by_why.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, files)) => files.push(file),
+            None => by_why.push((why, vec![file])),
+        }
+    }
+    for (why, files) in by_why {
+        let says = format!("not used: {}: {why}", files.join(", "));
+        page.wrap(out, ("  - ", 4), 4, &says)?;
     }
     Ok(())
 }

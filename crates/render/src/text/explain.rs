@@ -1,6 +1,6 @@
 //! The arithmetic for a reader with a pocket calculator.
 
-use crate::page::{Label, Page};
+use crate::page::{Label, Page, percent};
 use hopclock_core::report::{Explanation, Taken};
 use std::io::{self, Write};
 
@@ -99,9 +99,9 @@ fn without(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let says = format!(
-        "What {} would have, now at {:.1} %, without an input or a piece of evidence:",
+        "What {} would have, now at {}, without an input or a piece of evidence:",
         leader.cause,
-        100.0 * leader.probability
+        percent(leader.probability, 1)
     );
     writeln!(out)?;
     page.paragraph(out, 2, &says)?;
@@ -113,9 +113,9 @@ fn without(e: &Explanation, page: Page, out: &mut dyn Write) -> io::Result<()> {
         };
         let says = match (&w.leader_then, &w.lead_then) {
             (Some(p), Some(lead)) if *lead != leader.cause => {
-                format!("{:.1} % {what} ({lead} would lead)", 100.0 * p)
+                format!("{} {what} ({lead} would lead)", percent(*p, 1))
             }
-            (Some(p), _) => format!("{:.1} % {what}", 100.0 * p),
+            (Some(p), _) => format!("{} {what}", percent(*p, 1)),
             (None, _) => format!("nothing to argue about {what}"),
         };
         page.wrap(out, ("  - ", 4), 4, &says)?;
