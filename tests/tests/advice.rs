@@ -102,3 +102,75 @@ fn what_is_in_place_is_not_proposed() {
     assert_eq!(word(fix, "/change/0/from"), "0");
     assert_eq!(word(fix, "/change/0/host"), "egress-1");
 }
+
+fn orders(report: &Value) -> &Vec<Value> {
+    report.pointer("/timer_order").unwrap().as_array().unwrap()
+}
+
+#[test]
+fn timers_that_must_be_ordered_are_compared_and_what_is_violated_stands_first() {
+    let log = log(&[9.0, 9.2, 9.1, 9.0, 9.1, 9.0], "timed out");
+    let report = of(&[
+        ("client/app.log", &log),
+        ("client/sysctl", "net.ipv4.tcp_keepalive_time = 7200\n"),
+        (
+            "hop-nat/sysctl",
+            "net.netfilter.nf_conntrack_tcp_timeout_established = 3600\n\
+             net.netfilter.nf_conntrack_tcp_timeout_unacknowledged = 300\n",
+        ),
+    ]);
+    let [probes, resent] = orders(&report).as_slice() else { panic!("{:#?}", orders(&report)) };
+    assert_eq!(probes.pointer("/holds").unwrap(), false);
+    assert_eq!(probes.pointer("/shorter/seconds").unwrap(), 7200.0);
+    assert_eq!(probes.pointer("/longer/seconds").unwrap(), 3600.0);
+    for end in ["/shorter/evidence", "/longer/evidence"] {
+        assert_eq!(probes.pointer(end).unwrap().as_array().unwrap().len(), 1, "{probes:#}");
+    }
+    // Half of it on one side, or twice on the other: the side stands with the number.
+    let change = word(probes, "/change");
+    assert!(change.contains("client's side: lower it to 1800 s"), "{change}");
+    assert!(change.contains("on the box: raise it above 14400 s"), "{change}");
+    assert_eq!(resent.pointer("/holds").unwrap(), true);
+}
+
+#[test]
+fn a_balancer_that_outwaits_its_backend_is_told_though_it_is_not_the_cause() {
+    let example = hopclock_tests::repo().join("examples/egress-12h").display().to_string();
+    let report = hopclock_tests::command::run(["diagnose", "--format", "json", &example]).json();
+    let broken = orders(&report).iter().find(|o| o.pointer("/holds").unwrap() == false).unwrap();
+    assert_eq!(word(broken, "/shorter/what"), "balancer idle timeout");
+    assert_eq!(word(broken, "/longer/what"), "server idle timeout");
+    let text = hopclock_tests::command::run(["diagnose", &example]).out;
+    assert!(text.contains("The order of timers"), "{text}");
+    assert!(text.contains("balancer idle timeout (350 s) must be shorter than server"), "{text}");
+}
+
+/// What is told of an entry with so many seconds left, on a box whose established timer is an
+/// hour.
+fn told_of(remaining: u32) -> Value {
+    let line = format!(
+        "tcp 6 {remaining} ESTABLISHED src=10.0.0.12 dst=198.51.100.9 sport=49314 dport=443 src=198.51.100.9 \
+         dst=192.0.2.1 sport=443 dport=49314 [ASSURED] use=1\n"
+    );
+    let words = "read tcp 10.0.0.12:49314->198.51.100.9:443: i/o timeout";
+    let log = log(&[9.0, 9.2, 9.1, 9.0, 9.1, 9.0], words);
+    of(&[
+        ("client/app.log", &log),
+        ("hop-nat/conntrack", &line),
+        ("hop-nat/sysctl", "net.netfilter.nf_conntrack_tcp_timeout_established = 3600\n"),
+    ])
+}
+
+#[test]
+fn an_entry_may_run_for_the_timer_of_what_nobody_acknowledged() {
+    let foreign = "not of one box";
+    // Below 300 s it may be either timer's; above, no connection of ten seconds can be so old.
+    for (remaining, told) in [(298, false), (12, false), (1200, true)] {
+        let report = told_of(remaining);
+        let says = report.pointer("/findings/0/contradictions").unwrap().to_string();
+        assert_eq!(says.contains(foreign), told, "{remaining}: {says}");
+        let evidence = report.pointer("/evidence").unwrap().to_string();
+        assert!(evidence.contains(&format!("{remaining} ")), "{remaining}: {evidence}");
+        assert_eq!(evidence.contains("cannot tell which"), !told, "{remaining}: {evidence}");
+    }
+}

@@ -18,6 +18,7 @@ pub mod letter;
 pub mod names;
 pub mod numbers;
 pub mod observe;
+pub mod order;
 pub mod subject;
 pub mod table;
 pub mod weigh;
@@ -102,6 +103,7 @@ impl Court {
             rhythm: subject.rhythm.clone(),
             ends: subject.end_moments(),
             endings: ends(subject),
+            order: order::find(facts, subject, &gathered),
             gathered,
             contradictions: Vec::new(),
             fixes: Vec::new(),

@@ -12,6 +12,7 @@ use crate::flow::How;
 use crate::inquest::advice::{Fix, Step};
 use crate::inquest::evidence::Cite;
 use crate::inquest::finding::{Finding, NamedClock, in_state};
+use crate::inquest::order::Order;
 use crate::inquest::weigh::{Law, Weighed};
 use crate::rhythm::plot::{self, Plots};
 use crate::rhythm::{self, Rhythm};
@@ -28,6 +29,9 @@ pub struct Report {
     pub schema: &'static str,
     /// What was found, the one that explains most first.
     pub findings: Vec<FindingEntry>,
+    /// Timers in evidence that must be ordered, those that are not first; whether or not they are
+    /// today's cause.
+    pub timer_order: Vec<Order>,
     /// Every fact the findings stand on.
     pub evidence: Vec<EvidenceEntry>,
     /// What was not there to look at.
@@ -246,8 +250,26 @@ pub fn of(
             counted_with: e.counted_with.clone(),
         })
         .collect();
+    let timer_order = timer_order(findings);
     let findings = (1..).zip(findings).map(|(n, f)| entry(law, f, n)).collect();
-    Report { schema: SCHEMA, findings, evidence, not_looked_at, inputs }
+    Report { schema: SCHEMA, findings, timer_order, evidence, not_looked_at, inputs }
+}
+
+/// The orders of all findings, each once: settings are of the path, and findings share them.
+fn timer_order(findings: &[Finding]) -> Vec<Order> {
+    let mut all: Vec<Order> = Vec::new();
+    for order in findings.iter().flat_map(|f| &f.order) {
+        let same = |o: &Order| {
+            (&o.shorter.what, &o.longer.what) == (&order.shorter.what, &order.longer.what)
+        };
+        if !all.iter().any(same) {
+            let mut order = order.clone();
+            order.shorter.seconds = thousandths(order.shorter.seconds);
+            all.push(order);
+        }
+    }
+    all.sort_by_key(|o| o.holds);
+    all
 }
 
 fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {

@@ -2,6 +2,7 @@
 
 use crate::text::{detected_by, effect, ended_by, place, range};
 use hopclock_core::inquest::evidence::Cite;
+use hopclock_core::inquest::numbers::number;
 use hopclock_core::report::{FindingEntry, Report};
 use hopclock_core::terms::Outcome;
 use std::io::{self, Write};
@@ -13,6 +14,24 @@ pub fn report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for finding in &report.findings {
         one(finding, out)?;
+    }
+    if !report.timer_order.is_empty() {
+        writeln!(out, "### The order of timers\n\n| must be shorter | than | | to mend it |")?;
+        writeln!(out, "|---|---|---|---|")?;
+        for order in &report.timer_order {
+            let (short, long) = (&order.shorter, &order.longer);
+            let holds = if order.holds { "in order" } else { "**violated**" };
+            let change = order.change.as_deref().unwrap_or("");
+            writeln!(
+                out,
+                "| {}: {} s | {}: {} s | {holds} | {change} |",
+                short.what,
+                number(short.seconds),
+                long.what,
+                number(long.seconds)
+            )?;
+        }
+        writeln!(out)?;
     }
     writeln!(out, "### Evidence\n")?;
     for e in &report.evidence {

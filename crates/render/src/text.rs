@@ -24,6 +24,7 @@ pub fn report(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()
             explain::write(explanation, page, out)?;
         }
     }
+    details::order(report, page, out)?;
     details::evidence(report, page, out)?;
     details::blind(report, page, out)?;
     details::inputs(report, page, out)

@@ -7,6 +7,7 @@ use super::evidence::{Evidence, Weighs};
 use super::names::Pair;
 use super::numbers::{Quantities, number};
 use super::observe::Gathered;
+use super::order::Order;
 use super::weigh::{ClockShare, Law, Sensitivity, Weighed};
 use crate::flow::How;
 use crate::rhythm;
@@ -106,6 +107,8 @@ pub struct Finding {
     pub ends: Vec<Moment>,
     /// Ends seen in captures.
     pub endings: Vec<End>,
+    /// Timers of the path that must be ordered.
+    pub order: Vec<Order>,
     /// What does not fit together.
     pub contradictions: Vec<Contradiction>,
     /// Measures.

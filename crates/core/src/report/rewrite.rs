@@ -10,6 +10,11 @@ impl Report {
         for finding in &mut self.findings {
             of_finding(finding, write);
         }
+        for order in &mut self.timer_order {
+            anew(&mut order.shorter.what, write);
+            anew(&mut order.longer.what, write);
+            maybe(&mut order.change, write);
+        }
         for evidence in &mut self.evidence {
             anew(&mut evidence.says, write);
             maybe(&mut evidence.host, write);
@@ -65,6 +70,8 @@ fn of_step(step: &mut Step, write: &mut dyn FnMut(&str) -> String) {
 fn of_fix(fix: &mut Fix, write: &mut dyn FnMut(&str) -> String) {
     anew(&mut fix.what, write);
     anew(&mut fix.why, write);
+    anew(&mut fix.risk, write);
+    fix.change.iter_mut().for_each(|change| maybe(&mut change.host, write));
     fix.undo.iter_mut().for_each(|undo| anew(undo, write));
 }
 

@@ -6,6 +6,8 @@ use crate::{letter, plots};
 use hopclock_core::flow::How;
 use hopclock_core::inquest::advice::Effect;
 use hopclock_core::inquest::evidence::Cite;
+use hopclock_core::inquest::numbers::number;
+use hopclock_core::inquest::order::Order;
 use hopclock_core::report::{FindingEntry, Input, Report};
 use hopclock_core::terms::Side;
 use std::io::{self, Write};
@@ -212,6 +214,43 @@ fn cite(cite: &Cite) -> String {
         shown.push(format!("… {}", range(*a, *b)));
     }
     format!("{} {word}{plural} {}", cite.file, shown.join(", "))
+}
+
+/// Timers that must be ordered: each that is not, and how many are.
+pub(super) fn order(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let (kept, broken): (Vec<_>, Vec<_>) = report.timer_order.iter().partition(|o| o.holds);
+    if broken.is_empty() && kept.is_empty() {
+        return Ok(());
+    }
+    page.heading(out, "The order of timers, whether or not it is today's cause")?;
+    for order in broken {
+        let says = order_says(order);
+        let first = format!("  {} ", page.label(Label::Bad, "violated:"));
+        page.wrap(out, (&first, 12), 4, &says)?;
+        page.paragraph(out, 4, &format!("{}.", capital(&order.why)))?;
+        if let Some(change) = &order.change {
+            page.paragraph(out, 4, &format!("To mend it: {change}."))?;
+        }
+    }
+    for order in kept {
+        page.wrap(out, ("  in order: ", 12), 4, &order_says(order))?;
+    }
+    Ok(())
+}
+
+fn order_says(order: &Order) -> String {
+    let (short, long) = (&order.shorter, &order.longer);
+    let is = if order.holds { "is shorter" } else { "must be shorter" };
+    let cites: Vec<&str> =
+        short.evidence.iter().chain(&long.evidence).map(String::as_str).collect();
+    let cites = if cites.is_empty() { String::new() } else { format!(" [{}]", cites.join(" ")) };
+    format!(
+        "{} ({} s) {is} than {} ({} s){cites}",
+        short.what,
+        number(short.seconds),
+        long.what,
+        number(long.seconds)
+    )
 }
 
 /// What was not looked at.

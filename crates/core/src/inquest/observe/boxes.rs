@@ -183,9 +183,16 @@ fn two_samples(own: &[(&Source, &Entry)]) -> Option<Evidence> {
         return None;
     }
     let fell = first.1 - last.1;
+    // A state has its own timer: only within one is what remains comparable.
+    if first.3.tcp_state != last.3.tcp_state {
+        return None;
+    }
+    let slack = 2.0 + 0.02 * passed;
     let (value, how) = match fell {
+        // No entry runs faster than time: a shorter timer was set in between.
+        f if f > passed + slack => return None,
         // A second either way: the numbers are cut to whole ones, and the dump takes time.
-        f if f >= passed - 2.0 - 0.02 * passed => ("running-down", "nothing refreshed it"),
+        f if f >= passed - slack => ("running-down", "nothing refreshed it"),
         f if f.abs() <= 0.2 * passed + FRESH_S => ("just-refreshed", "it is refreshed"),
         _ => return None,
     };
@@ -241,6 +248,42 @@ fn without_timeout(source: &Source, remaining: f64, cites: Vec<Cite>) -> Evidenc
     Evidence::new(Weighs::Context("entry"), says, cites)
 }
 
+/// Timers other than its own that an ESTABLISHED entry may run for, each with its value out of the
+/// box: data that is not acknowledged, the same acknowledgement again and again or a window of zero,
+/// a reset that did not close it (net/netfilter/nf_conntrack_proto_tcp.c, `nf_conntrack_tcp_packet`,
+/// 6.18). They only ever shorten it.
+const SHORTER: [(&str, &str, f64); 3] = [
+    ("linux-ct-tcp-unacknowledged", "data nobody acknowledged", 300.0),
+    ("linux-ct-tcp-max-retrans", "repeats or a window of zero", 300.0),
+    ("linux-ct-tcp-close", "a reset that did not close it", 10.0),
+];
+
+/// What one look says when the entry may run for a shorter timer than its state's: then nothing
+/// follows from how far it is below that one.
+fn shorter(source: &Source, (left, full): (f64, f64), clocks: &[SeenClock]) -> Option<String> {
+    // Just below its own timer it was refreshed, whichever it runs for next.
+    if full - left <= FRESH_S {
+        return None;
+    }
+    let value = |id: &str, usual: f64| {
+        let own = |c: &&SeenClock| {
+            c.clock.as_ref().is_some_and(|k| k.id == id) && c.keeper == whose(source)
+        };
+        clocks.iter().find(own).map_or(usual, |c| c.seconds)
+    };
+    let may: Vec<(f64, &str)> = SHORTER
+        .iter()
+        .map(|(id, what, usual)| (value(id, *usual), *what))
+        .filter(|(timer, _)| *timer < full && left <= *timer)
+        .collect();
+    let (timer, what) = may.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!(
+        "{}: {left:.0} s remain on the entry, of the {timer:.0} s for {what} or of its {full:.0} s: one look cannot tell \
+         which",
+        whose(source)
+    ))
+}
+
 /// What one look at an entry says.
 fn remaining(source: &Source, entry: &Entry, known: &Known<'_>) -> Option<Evidence> {
     let cites = vec![Cite::lines(&source.file, [entry.line])];
@@ -254,6 +297,9 @@ fn remaining(source: &Source, entry: &Entry, known: &Known<'_>) -> Option<Eviden
     let Some((timeout, direct)) = timeout_of(source, known.clocks) else {
         return Some(own(without_timeout(source, left, cites)));
     };
+    if let Some(says) = shorter(source, (left, timeout), known.clocks) {
+        return Some(own(Evidence::new(Weighs::Context("entry"), says, cites)));
+    }
     let since = timeout - left;
     let strength = if known.guessed { 0.5 } else { 1.0 };
     let says = format!("{}: {left:.0} of {timeout:.0} s remain on the entry", whose(source));
