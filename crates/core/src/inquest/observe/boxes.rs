@@ -249,9 +249,9 @@ fn without_timeout(source: &Source, remaining: f64, cites: Vec<Cite>) -> Evidenc
 }
 
 /// Timers other than its own that an ESTABLISHED entry may run for, each with its value out of the
-/// box: data that is not acknowledged, the same acknowledgement again and again or a window of zero,
-/// a reset that did not close it (net/netfilter/nf_conntrack_proto_tcp.c, `nf_conntrack_tcp_packet`,
-/// 6.18). They only ever shorten it.
+/// box: data that is not acknowledged, the same acknowledgement again and again or a window of
+/// zero, a reset that did not close it (net/netfilter/nf_conntrack_proto_tcp.c,
+/// `nf_conntrack_tcp_packet`, 6.18). They only ever shorten it.
 const SHORTER: [(&str, &str, f64); 3] = [
     ("linux-ct-tcp-unacknowledged", "data nobody acknowledged", 300.0),
     ("linux-ct-tcp-max-retrans", "repeats or a window of zero", 300.0),
