@@ -18,6 +18,7 @@ mod lab_pages;
 mod letter;
 mod logs;
 mod manual;
+mod markdown;
 mod progress;
 mod purity;
 mod readme;

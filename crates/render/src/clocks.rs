@@ -1,5 +1,6 @@
 //! The catalogue as a table.
 
+use crate::markdown::safe;
 use crate::page::{Label, Page, columns};
 use hopclock_core::clocks::Clock;
 use std::io::{self, Write};
@@ -28,13 +29,13 @@ pub fn text(clocks: &[&Clock], page: Page, out: &mut dyn Write) -> io::Result<()
 pub fn markdown(clocks: &[&Clock], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| timer | product | setting | seconds | restarted by |\n|---|---|---|---|---|")?;
     for clock in clocks {
-        let cell = |text: &str| text.replace('|', "\\|");
+        let cell = safe::text;
         writeln!(
             out,
-            "| `{}` | {} | `{}` | {} | {} |",
+            "| `{}` | {} | {} | {} | {} |",
             clock.id,
             cell(&clock.product),
-            cell(&clock.setting),
+            safe::cell_code(&clock.setting),
             values(clock),
             cell(&clock.refreshed_by)
         )?;

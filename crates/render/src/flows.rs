@@ -1,6 +1,7 @@
 //! Connections of a capture, for a person: each in a few lines that fit a terminal, or a row of a
 //! table for a ticket.
 
+use crate::markdown::safe;
 use crate::page::{Label, Page};
 use hopclock_core::flow::{Finished, FlowRecord, How, LastWords, Observer, Translates};
 use hopclock_core::report::Input;
@@ -262,7 +263,7 @@ pub fn markdown(
     writeln!(out, "**{}**\n", summary.counts())?;
     for input in summary.inputs {
         for note in &input.notes {
-            writeln!(out, "- `{}`: {note}", input.file)?;
+            writeln!(out, "- {}: {}", safe::code(&input.file), safe::text(note))?;
         }
     }
     writeln!(

@@ -1,5 +1,8 @@
 //! The report for a ticket.
 
+pub(crate) mod safe;
+
+use crate::page::percent;
 use crate::text::{detected_by, effect, ended_by, place, range};
 use hopclock_core::inquest::evidence::Cite;
 use hopclock_core::inquest::numbers::number;
@@ -10,7 +13,7 @@ use std::io::{self, Write};
 /// The whole report.
 pub fn report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.findings.is_empty() {
-        writeln!(out, "No end of a connection was found in this evidence.")?;
+        writeln!(out, "No end of a connection was found in this evidence.\n")?;
     }
     for finding in &report.findings {
         one(finding, out)?;
@@ -36,19 +39,21 @@ pub fn report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### Evidence\n")?;
     for e in &report.evidence {
         let cites: Vec<String> = e.cites.iter().map(cite).collect();
-        writeln!(out, "- **{}** {} ({})", e.id, e.says, cites.join("; "))?;
+        writeln!(out, "- **{}** {} ({})", e.id, safe::text(&e.says), cites.join("; "))?;
     }
     if !report.not_looked_at.is_empty() {
         writeln!(out, "\n### Not looked at\n")?;
         for says in &report.not_looked_at {
-            writeln!(out, "- {says}")?;
+            writeln!(out, "- {}", safe::text(says))?;
         }
     }
     Ok(())
 }
 
 fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "## {} ({} ends)\n", finding.connections.what, finding.connections.count)?;
+    let (what, count) = (safe::code(&finding.connections.what), finding.connections.count);
+    let plural = if count == 1 { "" } else { "s" };
+    writeln!(out, "## {what} ({count} end{plural})\n")?;
     let outcome = match finding.outcome {
         Outcome::Named => "Named",
         Outcome::Narrowed => "Narrowed",
@@ -56,12 +61,13 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
     };
     match &finding.verdict {
         Some(v) => {
-            let percent = 100.0 * v.confidence;
+            let share = percent(v.confidence, 0);
             let one = match finding.outcome {
                 Outcome::Named => "",
                 _ => "several causes are likely, see the table; in the lead, not proven, ",
             };
-            writeln!(out, "**{outcome}**: {one}`{}` ({percent:.0} %): {}.", v.cause, v.means)?;
+            let means = safe::text(&v.means);
+            writeln!(out, "**{outcome}**: {one}`{}` ({share}): {means}.", v.cause)?;
             write!(out, "Decided by: {}.", ended_by(v.ended_by))?;
             match v.detected_by {
                 Some(d) => writeln!(out, " Noticed by: {}.\n", detected_by(d))?,
@@ -73,23 +79,26 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| cause | probability | for | against |\n|---|---|---|---|")?;
     for h in finding.hypotheses.iter().filter(|h| h.probability >= 0.01) {
         let (speaks_for, against) = (h.speaks_for.join(" "), h.against.join(" "));
-        let percent = 100.0 * h.probability;
-        writeln!(out, "| `{}` | {percent:.1} % | {speaks_for} | {against} |", h.cause)?;
+        let share = safe::text(&percent(h.probability, 1));
+        writeln!(out, "| `{}` | {share} | {speaks_for} | {against} |", h.cause)?;
     }
     section(out, "Contradictions", &finding.contradictions, |c| {
-        format!("{} ({})", c.says, c.between.join(" "))
+        format!("{} ({})", safe::text(&c.says), c.between.join(" "))
     })?;
-    section(out, "Red herrings", &finding.red_herrings, |r| format!("{}: {}", r.what, r.why))?;
+    section(out, "Red herrings", &finding.red_herrings, |r| {
+        format!("{}: {}", safe::text(&r.what), safe::text(&r.why))
+    })?;
     section(out, "Next evidence", &finding.next_evidence, |s| {
-        format!("on {}: `{}`: {}", place(s), s.run, s.why)
+        format!("on {}: {}: {}", safe::text(&place(s)), safe::code(&s.run), safe::text(&s.why))
     })?;
     section(out, "Measures", &finding.fixes, |f| {
         let under: Vec<String> =
             f.under.iter().map(|(cause, e)| format!("`{cause}`: **{}**", effect(*e))).collect();
-        format!("{} ({}). {}", f.what, under.join(", "), f.why)
+        format!("{} ({}). {}", safe::text(&f.what), under.join(", "), safe::text(&f.why))
     })?;
     if let Some(letter) = &finding.letter {
-        writeln!(out, "\n### Letter to the other side's team\n\n```text\n{letter}\n```")?;
+        let block = safe::block(letter);
+        writeln!(out, "\n### Letter to the other side's team\n\n{block}")?;
     }
     writeln!(out)
 }
@@ -116,8 +125,8 @@ fn cite(cite: &Cite) -> String {
         each.join(", ")
     };
     if cite.packets.is_empty() {
-        format!("{}:{}", cite.file, list(&cite.lines))
+        safe::code(&format!("{}:{}", cite.file, list(&cite.lines)))
     } else {
-        format!("{} packets {}", cite.file, list(&cite.packets))
+        format!("{} packets {}", safe::code(&cite.file), list(&cite.packets))
     }
 }

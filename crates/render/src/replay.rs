@@ -9,6 +9,7 @@ use hopclock_core::conntrack::replay::Tally;
 use hopclock_core::time::Moment;
 use serde::Serialize;
 
+use crate::markdown::safe;
 use crate::page::{Label, Page};
 
 /// How a moment is written, in the zone the user wants.
@@ -213,7 +214,7 @@ pub fn markdown_row(line: &Line, clock: ClockFace<'_>, out: &mut dyn Write) -> i
             word(&r.verdict),
             r.tcp_state.unwrap_or(""),
             r.timeout_s.map_or_else(String::new, |s| format!("{s} s")),
-            about(r).join("; ")
+            safe::text(&about(r).join("; "))
         ),
     }
 }

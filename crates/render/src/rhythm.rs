@@ -1,5 +1,6 @@
 //! Rhythms for a person: the answer, the rivals, and two plots that fit a terminal.
 
+use crate::markdown::safe;
 use crate::page::{Label, Page};
 use crate::{plots, svg};
 use hopclock_core::report::Input;
@@ -311,17 +312,19 @@ fn candidates(entry: &Entry, page: Page, out: &mut dyn Write) -> io::Result<()> 
 /// For a ticket.
 pub fn markdown(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     for entry in &document.series {
-        writeln!(out, "## {}\n", title(entry))?;
-        writeln!(out, "{}\n", answer(entry))?;
+        let n = entry.rhythm.events;
+        let endings = if n == 1 { "ending" } else { "endings" };
+        writeln!(out, "## {}, {n} {endings}\n", safe::code(&entry.what))?;
+        writeln!(out, "{}\n", safe::text(&answer(entry)))?;
         for says in numbers(entry) {
-            writeln!(out, "- {says}")?;
+            writeln!(out, "- {}", safe::text(&says))?;
         }
         for next in &entry.next {
-            writeln!(out, "- Next: {next}")?;
+            writeln!(out, "- Next: {}", safe::text(next))?;
         }
         let told = |n: &&String| Some(*n) != entry.why.as_ref() && !entry.next.contains(n);
         for note in entry.notes.iter().filter(told) {
-            writeln!(out, "- {note}")?;
+            writeln!(out, "- {}", safe::text(note))?;
         }
         writeln!(out, "\n| explanation | probability |\n|---|---|")?;
         for model in &entry.models {
