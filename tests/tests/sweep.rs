@@ -169,6 +169,43 @@ fn text_stays_within_eighty_columns() {
     assert_eq!(long.collect::<Vec<_>>(), [""; 0]);
 }
 
+/// Lanes that differ in timers alone share a table until a timer tells them apart. A box whose own
+/// table is small is swept without sharing anything: its rows must be the same.
+#[test]
+fn lanes_that_share_a_table_are_as_lanes_that_do_not() {
+    let mut captures = Vec::new();
+    if let Some(folder) = material("lanes that share a table are as lanes that do not") {
+        let files = std::fs::read_dir(folder.join("captures")).unwrap().flatten();
+        let small = files.filter(|file| file.metadata().is_ok_and(|about| about.len() < 30_000));
+        captures.extend(
+            small
+                .map(|file| file.path())
+                .filter(|p| p.to_str().is_some_and(|name| name.contains(".pcap"))),
+        );
+    }
+    let examples = hopclock_tests::repo().join("examples");
+    captures.push(examples.join("nat-expiry/hop-egress-1/hop.pcapng"));
+    captures.push(examples.join("egress-12h-settled/hop-egress-1/hop.pcapng"));
+    let given = "--sweep tcp_timeout_established=1,2,5,30,300 --sweep tcp_timeout_close=1,3 \
+        --sweep tcp_timeout_time_wait=1 --sweep tcp_timeout_unacknowledged=1,2 \
+        --sweep tcp_max_retrans=0,1 --sweep tcp_timeout_max_retrans=1 --sweep udp_timeout=1 \
+        --sweep icmp_timeout=1 --sweep tcp_timeout_fin_wait=1 --sweep tcp_timeout_syn_recv=1 \
+        --fix tcp_be_liberal=1 --fix tcp_loose=0,tcp_timeout_established=2 --fix keepalive=600";
+    let mut compared = 0;
+    for capture in captures {
+        let rows = |max: &str| {
+            let path = capture.to_str().unwrap();
+            let fixed = ["replay", path, "--format", "json", "--set", max];
+            let ran = run(fixed.into_iter().chain(given.split_whitespace()));
+            (ran.code == Some(0)).then(|| ran.json()["rows"].clone())
+        };
+        let Some(shared) = rows("nf_conntrack_max=100000000") else { continue };
+        assert_eq!(Some(shared), rows("nf_conntrack_max=99999"), "{}", capture.display());
+        compared += 1;
+    }
+    assert!(compared >= 2, "only {compared} captures");
+}
+
 /// Larger captures say nothing else and take long without optimisation.
 const LARGE: u64 = 1 << 20;
 

@@ -28,7 +28,7 @@ pub struct Answer {
 }
 
 /// Columns of the table, as its heading names them.
-const COLUMNS: [&str; 6] = ["ran out", "cut", "saved", "INVALID", "ignored", "entries"];
+const COLUMNS: [&str; 6] = ["ran out", "cut", "saved", "INVALID", "ignored", "standing"];
 
 fn cells(row: &Row, is_first: bool) -> [String; 6] {
     let parted = |count: u64| if is_first { "-".to_owned() } else { count.to_string() };
@@ -38,7 +38,7 @@ fn cells(row: &Row, is_first: bool) -> [String; 6] {
         parted(row.saved),
         row.invalid.to_string(),
         row.ignored.to_string(),
-        row.peak.to_string(),
+        row.standing.to_string(),
     ]
 }
 
@@ -208,11 +208,7 @@ fn cost(row: &Row) -> String {
         }
         _ => String::new(),
     };
-    let entries = if row.peak == 1 { "entry" } else { "entries" };
-    format!(
-        "cost: {outlives}ends that vanish leave theirs for {} s; {} {entries} at most, {} at the end",
-        row.vanished_s, row.peak, row.standing
-    )
+    format!("cost: {outlives}ends that vanish leave theirs for {} s", row.vanished_s)
 }
 
 /// A table for a ticket, and the sentences below it.

@@ -1,6 +1,11 @@
 //! One capture under many settings: a row each for how the table would have served the same
 //! connections.
 //!
+//! Lanes whose settings differ in timeouts alone share one table, the trunk, which keeps an entry
+//! as long as the longest of them would. A lane leaves the trunk for a connection once its own
+//! timer for it has run out, and judges it in a table of its own from then on. Other lanes have a
+//! table of their own from the beginning.
+//!
 //! Every lane is exact up to the first packet of a connection that meets another fate than it met
 //! when the capture was taken. From there the ends would have sent something else: the lane
 //! plays the one reaction that RFC 9293 leaves no choice about (an acknowledgement of data that
@@ -9,13 +14,14 @@
 
 mod lane;
 mod probe;
+mod trunk;
 mod variant;
 
 use std::collections::HashMap;
 
 use super::front::{Front, Tally};
 use super::hash::Quick;
-use super::judged::Verdict;
+use super::judged::{Judged, Verdict};
 use super::packet::{Body, Packet, Tuple, flag};
 use super::reach::Translation;
 use super::replay::{Taken, entry_of, translation_of};
@@ -27,12 +33,14 @@ use crate::time::Moment;
 use lane::Lane;
 pub use lane::{ENOUGH, Parted, Row, RunOut, Said, Turn};
 pub use probe::{Kind, Prober, Probes};
+use trunk::{Stands, Trunk};
 pub use variant::{Variant, Wrong};
 
 /// A sweep under way.
 #[derive(Debug)]
 pub struct Sweep {
     front: Front,
+    trunk: Option<Trunk>,
     /// As it was first, then one for each variant.
     lanes: Vec<Lane>,
     flows: HashMap<Tuple, Flow, Quick>,
@@ -42,13 +50,32 @@ pub struct Sweep {
 }
 
 /// What every lane needs to know of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Flow {
     first: Moment,
     last: Moment,
     /// Its ends closed or reset it.
     over: bool,
     reply: Option<Translation>,
+    /// Its entry in the trunk.
+    stands: Option<Stands>,
+    /// Some lane may see it otherwise than the trunk.
+    apart: bool,
+}
+
+/// The connections, for a lane to look one up.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    front: &'a Front,
+    flows: &'a HashMap<Tuple, Flow, Quick>,
+}
+
+impl<'a> Known<'a> {
+    /// A connection by the original direction of its entry, and the name it goes by.
+    fn named(self, original: &Tuple) -> Option<(Tuple, &'a Flow)> {
+        let name = self.front.flow(original);
+        self.flows.get(&name).map(|flow| (name, flow))
+    }
 }
 
 /// A captured packet on its way through the lanes.
@@ -76,10 +103,16 @@ impl Sweep {
     /// Lanes for `was`, the settings the capture was taken under, and for each variant of them.
     pub fn new(was: Settings, kernel: Kernel, variants: Vec<Variant>) -> Self {
         let as_it_was = Variant { name: "as captured".to_owned(), settings: was, probes: None };
-        let all = std::iter::once(as_it_was).chain(variants);
+        let all: Vec<Variant> = std::iter::once(as_it_was).chain(variants).collect();
+        let trunk = Trunk::new(&all, kernel.rules());
+        let lane = |(at, variant)| {
+            let place = trunk.as_ref().and_then(|trunk| trunk.place(at));
+            Lane::new(variant, place, kernel.rules())
+        };
         Self {
             front: Front::new(),
-            lanes: all.map(|variant| Lane::new(variant, kernel.rules())).collect(),
+            lanes: all.into_iter().enumerate().map(lane).collect(),
+            trunk,
             flows: HashMap::default(),
             opened: 0,
             begins: None,
@@ -119,6 +152,7 @@ impl Sweep {
             } else if self.lanes.iter_mut().all(|lane| lane.insert(entry)) {
                 taken.entries += 1;
                 self.translate(entry.original, entry.reply);
+                self.stand(entry, begins);
             } else {
                 taken.skipped += 1;
             }
@@ -129,8 +163,9 @@ impl Sweep {
     /// As [`super::Replay::translate`], for every lane.
     pub fn translate(&mut self, original: Tuple, reply: Tuple) {
         if self.front.translate(original, reply) {
-            for lane in &mut self.lanes {
-                lane.translate(original, reply);
+            let tables = self.lanes.iter_mut().map(Lane::table_mut);
+            for table in tables.chain(self.trunk.as_mut().map(Trunk::table_mut)) {
+                table.translate(original, reply);
             }
         }
     }
@@ -148,16 +183,50 @@ impl Sweep {
         let flow = self.front.flow(&packet.tuple);
         let (number, at) = (captured.number, self.ends);
         let mut passing = Passing { number, at, flow, reply: None, packet };
+        self.pass_time(&passing);
         passing.reply = self.note(&passing);
-        let Some((first, others)) = self.lanes.split_first_mut() else { return };
-        let was = first.packet(&passing, None, &self.flows);
-        if let Some(was) = &was {
-            self.front.tally.judged += 1;
-            self.front.tally.invalid += u64::from(was.verdict == Verdict::Invalid);
-            self.front.tally.ignored += u64::from(was.verdict == Verdict::Ignore);
+        let shared = self.in_trunk(&passing);
+        let flow = self.flows.get(&passing.flow);
+        self.front.tally.judged += 1;
+        let alike = flow.is_some_and(|flow| !flow.apart)
+            && shared.as_ref().is_some_and(|judged| judged.verdict == Verdict::Accept)
+            && self.trunk.as_ref().is_some_and(Trunk::carries_all);
+        if !alike {
+            self.in_lanes(&passing, shared.as_ref());
         }
+    }
+
+    /// Lets end what ends before a packet, while its connection is still as it was before it.
+    fn pass_time(&mut self, passing: &Passing) {
+        self.time_in_trunk(passing);
+        let apart = self.flows.get(&passing.flow).is_some_and(|flow| flow.apart);
+        if apart || !self.trunk.as_ref().is_some_and(Trunk::carries_all) {
+            let known = Known { front: &self.front, flows: &self.flows };
+            for lane in &mut self.lanes {
+                lane.advance_to(passing.at, known);
+            }
+        }
+    }
+
+    /// Shows a packet to each lane; `shared` is what the trunk makes of it.
+    fn in_lanes(&mut self, passing: &Passing, shared: Option<&Judged>) {
+        let met = match (&self.trunk, self.flows.get(&passing.flow)) {
+            (Some(trunk), Some(flow)) => trunk.entry_of(flow),
+            _ => None,
+        };
+        let shared = shared.map(|judged| (judged, met));
+        let Some((first, others)) = self.lanes.split_first_mut() else { return };
+        let was = first.meets(passing, (None, shared));
+        let verdict = was.as_ref().map(|was| was.verdict);
+        self.front.tally.invalid += u64::from(verdict == Some(Verdict::Invalid));
+        self.front.tally.ignored += u64::from(verdict == Some(Verdict::Ignore));
+        let mut parts = false;
         for lane in others {
-            lane.packet(&passing, was.as_ref(), &self.flows);
+            lane.meets(passing, (was.as_ref(), shared));
+            parts |= lane.has_left(&passing.flow);
+        }
+        if parts && let Some(flow) = self.flows.get_mut(&passing.flow) {
+            flow.apart = true;
         }
     }
 
@@ -167,7 +236,8 @@ impl Sweep {
         let front = &self.front;
         let flow = self.flows.entry(passing.flow).or_insert_with(|| {
             self.opened += 1;
-            Flow { first: at, last: at, over: false, reply: front.translation(&passing.flow) }
+            let reply = front.translation(&passing.flow);
+            Flow { first: at, last: at, over: false, reply, stands: None, apart: false }
         });
         if passing.opens() && flow.over {
             self.opened += 1;
@@ -179,10 +249,18 @@ impl Sweep {
         flow.reply
     }
 
+    /// Whether the trunk held as many entries as the box allows: rows with longer timers than it
+    /// was set to are then not exact.
+    pub fn was_full(&self) -> bool {
+        self.trunk.as_ref().is_some_and(Trunk::was_full)
+    }
+
     /// The rows, as it was first. Time stops at the last packet.
-    pub fn rows(self) -> Vec<Row> {
-        let Self { lanes, flows, opened, begins, ends, .. } = self;
+    pub fn rows(mut self) -> Vec<Row> {
+        self.close_trunk();
+        let Self { lanes, flows, front, opened, begins, ends, .. } = self;
+        let known = Known { front: &front, flows: &flows };
         let span = begins.map_or(0.0, |begins| ends.since(begins).secs_f64());
-        lanes.into_iter().map(|lane| lane.row(&flows, (opened, span, ends))).collect()
+        lanes.into_iter().map(|lane| lane.row(known, (opened, span, ends))).collect()
     }
 }

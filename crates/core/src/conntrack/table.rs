@@ -16,8 +16,9 @@ use super::packet::{Body, Checksum, Hook, Packet, Tuple, may_open};
 use super::reason::Reason;
 use super::rules::Rules;
 use super::settings::Settings;
-use super::state::Dir;
+use super::state::{Dir, Kind};
 use super::tcp::{self, Step};
+use super::timer;
 use super::window::Under;
 use crate::time::{Gap, Moment};
 
@@ -38,6 +39,9 @@ pub struct Table {
     events: Vec<Event>,
     /// How the answers of translated flows arrive, by the original direction.
     replies: HashMap<Tuple, Tuple, Quick>,
+    /// Settings under which each refresh is computed as well, and what it gave last.
+    others: Vec<Settings>,
+    given: Vec<u32>,
 }
 
 impl Table {
@@ -55,7 +59,20 @@ impl Table {
             invalid: 0,
             events: Vec::new(),
             replies: HashMap::default(),
+            others: Vec::new(),
+            given: Vec::new(),
         }
+    }
+
+    /// From now on each refresh is computed under these settings as well ([`Table::given`]), and
+    /// an entry gets the longest of all: it is there as long as under any of them.
+    pub(super) fn compute_under(&mut self, others: Vec<Settings>) {
+        self.others = others;
+    }
+
+    /// Seconds that the last refresh gives under each of the other settings.
+    pub(super) fn given(&self) -> &[u32] {
+        &self.given
     }
 
     /// The rules it follows.
@@ -225,7 +242,11 @@ impl Table {
             queued_for: self.now,
         };
         let under = Under { settings: &self.settings, rules: &self.rules };
-        let step = step(&mut entry, Dir::Original, packet, true, (under, self.now));
+        let mut step = step(&mut entry, Dir::Original, packet, true, (under, self.now));
+        if let (Step::Refresh(seconds), false) = (&mut step, self.others.is_empty()) {
+            let (others, rules) = (&self.others, &self.rules);
+            *seconds = give(&mut self.given, &entry, packet, (others, rules, self.now));
+        }
         match step {
             Step::Invalid(reason) | Step::InvalidLowered(reason, _) => refused(packet, reason),
             _ => {
@@ -248,7 +269,7 @@ impl Table {
 
     /// A packet of a flow with an entry.
     fn known(&mut self, slot: u32, dir: Dir, packet: &Packet) -> Judged {
-        let Self { slots, settings, rules, now, .. } = self;
+        let Self { slots, settings, rules, now, others, given, .. } = self;
         let Some(Some(entry)) = slots.get_mut(slot as usize) else {
             return refused(packet, Reason::UnpairedIcmp);
         };
@@ -258,7 +279,10 @@ impl Table {
             judged.verdict = Verdict::Untracked;
             return judged;
         }
-        let step = step(entry, dir, packet, false, (Under { settings, rules }, *now));
+        let mut step = step(entry, dir, packet, false, (Under { settings, rules }, *now));
+        if let (Step::Refresh(seconds), false) = (&mut step, others.is_empty()) {
+            *seconds = give(given, entry, packet, (others, rules, *now));
+        }
         if matches!(step, Step::Reopen) {
             self.end(slot, Gone::Destroyed, self.now);
             self.invalid += u64::from(self.rules.reopening_counted_invalid);
@@ -365,7 +389,7 @@ fn step(
         },
         _ if !holds => Step::Invalid(Reason::BadChecksum),
         Body::Udp => udp(entry, settings, now),
-        Body::Icmp => icmp(packet, first, settings),
+        Body::Icmp => icmp(entry, packet, first, (settings, now)),
         _ => Step::Refresh(settings.generic),
     }
 }
@@ -379,25 +403,53 @@ fn checksum_holds(packet: &Packet, settings: &Settings) -> bool {
 /// UDP: a flow answered for longer than two seconds is a stream, and assured
 /// (nf_conntrack_proto_udp.c, 6.18).
 fn udp(entry: &mut Entry, settings: &Settings, now: Moment) -> Step {
-    let Proto::Udp { stream_from } = entry.proto else {
-        return Step::Refresh(settings.generic);
-    };
-    if entry.status.seen_reply && now > stream_from {
+    if is_stream(entry, now) {
         entry.status.assured = true;
-        return Step::Refresh(settings.udp_stream);
     }
-    Step::Refresh(settings.udp)
+    Step::Refresh(other_timeout(entry, settings, now))
+}
+
+fn is_stream(entry: &Entry, now: Moment) -> bool {
+    let Proto::Udp { stream_from } = entry.proto else { return false };
+    entry.status.seen_reply && now > stream_from
+}
+
+/// The timeout of an entry that is not TCP's, after a packet that counts.
+fn other_timeout(entry: &Entry, settings: &Settings, now: Moment) -> u32 {
+    match entry.proto {
+        Proto::Udp { .. } if is_stream(entry, now) => settings.udp_stream,
+        Proto::Udp { .. } => settings.udp,
+        Proto::Icmp if entry.original.proto == super::packet::proto::ICMP => settings.icmp,
+        Proto::Icmp => settings.icmpv6,
+        Proto::Tcp(_) | Proto::Other => settings.generic,
+    }
+}
+
+/// What a refresh gives under each of `others`; the longest of them.
+fn give(
+    given: &mut Vec<u32>,
+    entry: &Entry,
+    packet: &Packet,
+    (others, rules, now): (&[Settings], &Rules, Moment),
+) -> u32 {
+    given.clear();
+    given.extend(others.iter().map(|settings| match (&entry.proto, &packet.body) {
+        (Proto::Tcp(flow), Body::Tcp(tcp)) => {
+            timer::tcp(flow, Kind::of(tcp), entry.status.seen_reply, (settings, rules))
+        }
+        _ => other_timeout(entry, settings, now),
+    }));
+    given.iter().copied().max().unwrap_or_default()
 }
 
 /// ICMP: questions open an entry, and every message of the exchange refreshes it
 /// (nf_conntrack_proto_icmp.c and _icmpv6.c, 6.18).
-fn icmp(packet: &Packet, first: bool, settings: &Settings) -> Step {
+fn icmp(entry: &Entry, packet: &Packet, first: bool, (settings, now): (&Settings, Moment)) -> Step {
     let kind = (packet.tuple.dport >> 8) as u8;
     if first && !may_open(packet.tuple.proto, kind) {
         return Step::Invalid(Reason::UnpairedIcmp);
     }
-    let v4 = packet.tuple.proto == super::packet::proto::ICMP;
-    Step::Refresh(if v4 { settings.icmp } else { settings.icmpv6 })
+    Step::Refresh(other_timeout(entry, settings, now))
 }
 
 fn met(entry: &Entry, dir: Dir, now: Moment) -> Met {

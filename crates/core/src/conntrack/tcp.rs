@@ -278,8 +278,9 @@ fn commit(tcp: &mut TcpFlow, dir: Dir, kind: Kind, old: State, new: State) {
 fn settle(entry: &mut Entry, kind: Kind, old: State, under: Under<'_>) -> Step {
     let Under { settings, rules } = under;
     let Proto::Tcp(tcp) = &entry.proto else { return Step::Kill };
-    let mut timeout = timer::choose(tcp, kind, settings, rules);
-    if entry.status.seen_reply {
+    let seen_reply = entry.status.seen_reply;
+    let timeout = timer::tcp(tcp, kind, seen_reply, (settings, rules));
+    if seen_reply {
         let carried = matches!(old, State::SynRecv | State::Established);
         if carried && tcp.state == State::Established {
             entry.status.assured = true;
@@ -291,9 +292,6 @@ fn settle(entry: &mut Entry, kind: Kind, old: State, under: Under<'_>) -> Step {
     }
     if kind == Kind::Syn && old == State::SynSent && rules.syn_again_keeps_timer {
         return Step::Keep(Reason::SynAgain);
-    }
-    if tcp.state == State::Established {
-        timeout = timeout.min(settings.tcp.unacknowledged);
     }
     Step::Refresh(timeout)
 }

@@ -25,8 +25,23 @@ impl Timeouts {
     }
 }
 
+/// The timeout of a TCP entry after a packet that counts; before any reply an established one (a
+/// flow taken up mid-stream) gets no more than the unacknowledged timeout.
+pub(super) fn tcp(
+    tcp: &TcpFlow,
+    kind: Kind,
+    seen_reply: bool,
+    (settings, rules): (&Settings, &Rules),
+) -> u32 {
+    let timeout = choose(tcp, kind, settings, rules);
+    if !seen_reply && tcp.state == State::Established {
+        return timeout.min(settings.tcp.unacknowledged);
+    }
+    timeout
+}
+
 /// The timeout after a packet that counts, by the first row that fits.
-pub(super) fn choose(tcp: &TcpFlow, kind: Kind, settings: &Settings, rules: &Rules) -> u32 {
+fn choose(tcp: &TcpFlow, kind: Kind, settings: &Settings, rules: &Rules) -> u32 {
     let t = &settings.tcp;
     let full = t.of(tcp.state);
     let unacknowledged =

@@ -18,6 +18,9 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 /// Each holds a table in memory.
 const VARIANTS_MAX: usize = 64;
 
+const FULL: &str = "with the longest of these timers there would have been as many entries as the box \
+    allows (nf_conntrack_max), and what a full table refuses is not in these rows";
+
 /// Shows every capture to a table for each thing tried.
 pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     if typed.all {
@@ -50,6 +53,9 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     }
     let mut notes = plan.notes.clone();
     notes.extend(pen::notes(sweep.tally()));
+    if sweep.was_full() {
+        notes.push(FULL.to_owned());
+    }
     notes.extend(sources_notes(captures.sources()));
     let answer = Answer {
         schema: "hopclock.sweep/1",

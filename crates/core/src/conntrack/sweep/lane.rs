@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::probe::Injector;
-use super::{Flow, Passing, Variant};
+use super::{Flow, Known, Passing, Variant};
 use crate::conntrack::entry::Entry;
 use crate::conntrack::hash::Quick;
 use crate::conntrack::judged::{Event, Gone, Judged, Verdict};
@@ -113,8 +113,6 @@ pub struct Row {
     pub added: Option<u64>,
     /// Packets nobody recorded, probes aside: reactions of the ends.
     pub simulated: u64,
-    /// The largest number of entries at once.
-    pub peak: usize,
     /// Entries when the capture ends.
     pub standing: usize,
     /// Mean seconds an entry outlives its connection's last packet, of connections that were
@@ -127,29 +125,64 @@ pub struct Row {
     pub vanished_s: u32,
 }
 
+/// An entry of the trunk, and when it goes in each lane that follows.
+type Held<'a> = (Entry, &'a [Moment]);
+
 #[derive(Debug)]
 pub(super) struct Lane {
     variant: Variant,
+    /// Its place in the trunk, if it follows that.
+    place: Option<usize>,
+    /// Connections for which it no longer does.
+    left: HashMap<Tuple, (), Quick>,
     table: Table,
     injector: Option<Injector>,
     /// Connections whose ends would by now say something else.
     parted: HashMap<Tuple, (), Quick>,
-    /// Entries that ran out, by connection, until they are needed or closed.
-    gone: HashMap<Tuple, Event, Quick>,
-    /// Seconds and number of entries that outlived their connections.
-    outlived: (f64, u64),
-    lived_s: f64,
+    /// Entries that ran out, by connection, until they are needed or it begins anew.
+    gone: HashMap<Tuple, RanOut, Quick>,
+    stayed: Stayed,
     row: Row,
 }
 
+/// An entry that ran out, and what its connection was by then.
+#[derive(Clone, Copy, Debug)]
+struct RanOut {
+    event: Event,
+    stay: Option<Stay>,
+}
+
+/// How long a connection lived, and its entry after it.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    lived: Gap,
+    outlived: Gap,
+}
+
+/// Sums of stays; in whole nanoseconds, so that the order of adding makes no difference.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stayed {
+    lived_ns: i128,
+    outlived_ns: i128,
+    count: u64,
+}
+
+impl Stayed {
+    fn add(&mut self, stay: Stay) {
+        self.lived_ns += i128::from(stay.lived.ns());
+        self.outlived_ns += i128::from(stay.outlived.ns());
+        self.count += 1;
+    }
+}
+
 /// States in which a connection still needs its entry.
-const fn is_open(state: Option<State>) -> bool {
+pub(super) const fn is_open(state: Option<State>) -> bool {
     use State::{CloseWait, Established, FinWait, SynRecv};
     matches!(state, Some(SynRecv | Established | FinWait | CloseWait))
 }
 
 impl Lane {
-    pub(super) fn new(variant: Variant, rules: Rules) -> Self {
+    pub(super) fn new(variant: Variant, place: Option<usize>, rules: Rules) -> Self {
         let row = Row {
             name: variant.name.clone(),
             opened: 0,
@@ -165,7 +198,6 @@ impl Lane {
             unsent: 0,
             added: variant.probes.map(|_| 0),
             simulated: 0,
-            peak: 0,
             standing: 0,
             outlives_s: None,
             entries_at_this_rate: None,
@@ -175,35 +207,66 @@ impl Lane {
             table: Table::new(variant.settings, rules),
             injector: variant.probes.map(Injector::new),
             variant,
+            place,
+            left: HashMap::default(),
             parted: HashMap::default(),
             gone: HashMap::default(),
-            outlived: (0.0, 0),
-            lived_s: 0.0,
+            stayed: Stayed::default(),
             row,
         }
     }
 
+    /// An entry that stood before the capture, for a lane with a table of its own.
     pub(super) fn insert(&mut self, entry: Entry) -> bool {
-        let taken = self.table.insert(entry);
-        self.row.peak = self.row.peak.max(self.table.len());
-        taken
+        self.place.is_some() || self.table.insert(entry)
     }
 
-    pub(super) fn translate(&mut self, original: Tuple, reply: Tuple) {
-        self.table.translate(original, reply);
+    pub(super) const fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// From now on it judges this connection itself, beginning with this entry.
+    pub(super) fn leave(&mut self, flow: Tuple, entry: Option<Entry>) {
+        if self.left.insert(flow, ()).is_none()
+            && let Some(entry) = entry
+        {
+            self.table.insert(entry);
+        }
+    }
+
+    /// It judges this connection itself.
+    pub(super) fn has_left(&self, flow: &Tuple) -> bool {
+        self.place.is_none() || (!self.left.is_empty() && self.left.contains_key(flow))
+    }
+
+    /// A recorded packet: `was` is its fate when the capture was taken, `shared` what the trunk
+    /// makes of it and the entry that it holds by now.
+    pub(super) fn meets(
+        &mut self,
+        passing: &Passing,
+        (was, shared): (Option<&Judged>, Option<(&Judged, Option<Held<'_>>)>),
+    ) -> Option<Judged> {
+        match (shared, self.place) {
+            (Some((judged, met)), Some(place)) if !self.has_left(&passing.flow) => {
+                self.count(passing, judged, Some(passing.number));
+                if let Some(was) = was
+                    && through(passing, was) != through(passing, judged)
+                {
+                    let own = |(entry, goes): Held<'_>| {
+                        goes.get(place).map(|at| Entry { expires: *at, ..entry })
+                    };
+                    self.leave(passing.flow, met.and_then(own));
+                    self.part(passing, was, judged);
+                }
+                Some(*judged)
+            }
+            _ => self.packet(passing, was),
+        }
     }
 
     /// Judges a recorded packet, `was` being its fate when the capture was taken. `None` if it
     /// would not have been sent.
-    pub(super) fn packet(
-        &mut self,
-        passing: &Passing,
-        was: Option<&Judged>,
-        flows: &HashMap<Tuple, Flow, Quick>,
-    ) -> Option<Judged> {
-        self.probe_until(passing, flows);
-        self.table.advance_to(passing.at);
-        self.take_events(flows);
+    fn packet(&mut self, passing: &Passing, was: Option<&Judged>) -> Option<Judged> {
         if !self.parted.is_empty() && self.parted.contains_key(&passing.flow) {
             if !passing.opens() {
                 self.row.unsent += 1;
@@ -224,12 +287,12 @@ impl Lane {
         Some(judged)
     }
 
-    /// Lets the probes pass that are due before a packet.
-    fn probe_until(&mut self, passing: &Passing, flows: &HashMap<Tuple, Flow, Quick>) {
-        while let Some(next) = self.injector.as_mut().and_then(|i| i.due(passing.at)) {
+    /// Moves its time on to `at`, before the connection of a packet at that time is looked at.
+    pub(super) fn advance_to(&mut self, at: Moment, known: Known<'_>) {
+        while let Some(next) = self.injector.as_mut().and_then(|i| i.due(at)) {
             self.table.advance_to(next.at);
-            self.take_events(flows);
-            let reply = flows.get(&next.flow).and_then(|flow| flow.reply);
+            self.take_events(known);
+            let reply = known.flows.get(&next.flow).and_then(|flow| flow.reply);
             for packet in next.packets {
                 let (at, flow) = (next.at, next.flow);
                 let probe = Passing { number: 0, at, flow, reply, packet };
@@ -242,22 +305,25 @@ impl Lane {
                 }
             }
         }
+        self.table.advance_to(at);
+        self.take_events(known);
     }
 
     fn judge(&mut self, passing: &Passing, packet: &Packet, number: Option<u64>) -> Judged {
         let judged = self.table.packet(passing.at, packet);
-        self.row.invalid += u64::from(refused(&judged));
+        self.count(passing, &judged, number);
+        judged
+    }
+
+    fn count(&mut self, passing: &Passing, judged: &Judged, number: Option<u64>) {
+        self.row.invalid += u64::from(refused(judged));
         self.row.ignored += u64::from(judged.verdict == Verdict::Ignore);
-        if judged.created {
-            self.row.peak = self.row.peak.max(self.table.len());
-        }
         if !matches!(judged.verdict, Verdict::Accept | Verdict::Untracked) {
-            self.say(&judged, number);
+            self.say(judged, number);
         }
         if !self.gone.is_empty() {
-            self.needs(passing, &judged, number);
+            self.needs(passing, judged, number);
         }
-        judged
     }
 
     fn say(&mut self, judged: &Judged, packet: Option<u64>) {
@@ -275,10 +341,16 @@ impl Lane {
 
     /// Whether a packet needed an entry that ran out.
     fn needs(&mut self, passing: &Passing, judged: &Judged, packet: Option<u64>) {
-        let Some(event) = self.gone.remove(&passing.flow) else { return };
+        let Some(RanOut { event, stay }) = self.gone.remove(&passing.flow) else { return };
         let flags = passing.flags();
-        // An opening begins a new connection, and a reset needs nothing any more.
-        if flags & (flag::SYN | flag::RST) != 0 {
+        if flags & flag::SYN != 0 {
+            // A new connection; the old one needed nothing any more.
+            if let Some(stay) = stay {
+                self.stayed.add(stay);
+            }
+            return;
+        }
+        if flags & flag::RST != 0 || !is_open(event.tcp_state) {
             return;
         }
         self.row.run_out += 1;
@@ -326,49 +398,55 @@ impl Lane {
         });
     }
 
-    fn take_events(&mut self, flows: &HashMap<Tuple, Flow, Quick>) {
+    fn take_events(&mut self, known: Known<'_>) {
         let events: Vec<Event> = self.table.drain_events().collect();
         for event in events {
-            let Some((name, flow)) = named(&event.original, flows) else { continue };
-            if !self.parted.contains_key(&name) {
-                self.stays(&flow, event.at);
-            }
-            if event.gone == Gone::Expired && is_open(event.tcp_state) {
-                self.gone.insert(name, event);
-            }
+            let Some((name, flow)) = known.named(&event.original) else { continue };
+            self.ended(name, flow, event);
         }
     }
 
-    /// An entry went at `until`.
-    fn stays(&mut self, flow: &Flow, until: Moment) {
-        let (sum, count) = self.outlived;
-        self.outlived = (sum + until.since(flow.last).max(Gap::ZERO).secs_f64(), count + 1);
-        self.lived_s += flow.last.since(flow.first).max(Gap::ZERO).secs_f64();
+    /// An entry is gone.
+    pub(super) fn ended(&mut self, name: Tuple, flow: &Flow, event: Event) {
+        let stay = (!self.parted.contains_key(&name)).then(|| flow.stay(event.at));
+        if event.gone == Gone::Expired {
+            self.gone.insert(name, RanOut { event, stay });
+        } else if let Some(stay) = stay {
+            self.stayed.add(stay);
+        }
+    }
+
+    /// An entry stands when the capture ends, and would go at `expires`.
+    pub(super) fn stands(&mut self, name: Tuple, flow: &Flow, expires: Moment) {
+        self.row.standing += 1;
+        if flow.over && !self.parted.contains_key(&name) {
+            self.stayed.add(flow.stay(expires));
+        }
     }
 
     pub(super) fn row(
         mut self,
-        flows: &HashMap<Tuple, Flow, Quick>,
+        known: Known<'_>,
         (opened, span_s, ends): (u64, f64, Moment),
     ) -> Row {
         self.table.advance_to(ends);
-        self.take_events(flows);
+        self.take_events(known);
         let standing: Vec<Entry> = self.table.entries().copied().collect();
         for entry in &standing {
-            let Some((name, flow)) = named(&entry.original, flows) else { continue };
-            if flow.over && !self.parted.contains_key(&name) {
-                self.stays(&flow, entry.expires);
+            if let Some((name, flow)) = known.named(&entry.original) {
+                self.stands(name, flow, entry.expires);
             }
         }
+        let mut stayed = self.stayed;
+        self.gone.values().filter_map(|gone| gone.stay).for_each(|stay| stayed.add(stay));
         let mut row = self.row;
-        row.standing = standing.len();
         row.opened = opened;
         row.reasons.sort_by_key(|said| std::cmp::Reverse(said.count));
-        let (outlived_s, count) = self.outlived;
+        let Stayed { lived_ns, outlived_ns, count } = stayed;
         if count > 0 {
-            let each = |sum: f64| sum / count as f64;
-            row.outlives_s = Some(each(outlived_s));
-            let stay = each(outlived_s + self.lived_s);
+            let each = |sum: i128| sum as f64 / 1e9 / count as f64;
+            row.outlives_s = Some(each(outlived_ns));
+            let stay = each(lived_ns + outlived_ns);
             row.entries_at_this_rate =
                 (span_s > 0.0 && count >= ENOUGH).then(|| opened as f64 / span_s * stay);
         }
@@ -377,12 +455,11 @@ impl Lane {
     }
 }
 
-/// A connection by the original direction of its entry, and the name it goes by.
-fn named(original: &Tuple, flows: &HashMap<Tuple, Flow, Quick>) -> Option<(Tuple, Flow)> {
-    [Some(*original), original.inverse()]
-        .into_iter()
-        .flatten()
-        .find_map(|name| flows.get(&name).map(|flow| (name, *flow)))
+impl Flow {
+    fn stay(&self, until: Moment) -> Stay {
+        let lived = self.last.since(self.first).max(Gap::ZERO);
+        Stay { lived, outlived: until.since(self.last).max(Gap::ZERO) }
+    }
 }
 
 const fn refused(judged: &Judged) -> bool {
