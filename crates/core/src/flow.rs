@@ -5,6 +5,7 @@
 
 mod again;
 mod elsewhere;
+mod ends;
 mod half;
 mod headers;
 mod life;

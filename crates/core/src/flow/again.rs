@@ -5,7 +5,7 @@
 //! is not. A retransmission differs: a new identification or time stamp, or the same place. Where
 //! the ends differ too, [`translation`](super::translation) decides; two candidates are none.
 
-use super::life::End;
+use super::ends::End;
 use super::translation;
 use crate::time::{Gap, Moment};
 use crate::wire::Segment;

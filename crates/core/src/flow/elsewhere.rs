@@ -2,7 +2,7 @@
 //! rewrites them. Counted, and never taken for packets of their own.
 
 use super::BySide;
-use super::life::End;
+use super::ends::{End, Ends};
 use crate::terms::Side;
 use crate::wire::Segment;
 
@@ -10,10 +10,9 @@ use crate::wire::Segment;
 pub(super) const NAMES_MAX: usize = 7;
 
 /// A pair of ends a connection goes by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Name {
-    pub client: End,
-    pub server: End,
+    pub ends: Ends,
     /// The first packet seen under it.
     pub first: u64,
     /// Sightings under it, first ones and others.
@@ -25,12 +24,19 @@ pub(super) struct Name {
 pub(super) struct Elsewhere {
     pub again: BySide<u32>,
     pub again_bytes: BySide<u64>,
-    /// Other pairs of ends; numbered from 1, since 0 is the pair it was first seen under.
-    pub names: Vec<Name>,
+    /// Another pair of ends. Nearly always there is one at most: further ones are odd.
+    name: Option<Name>,
     /// Under which pair each side's packets come in.
     pub enters: BySide<u8>,
     /// The TTL each side's packets last had where they leave, and under which pair.
     pub leaves: BySide<Option<(u8, u8)>>,
+    pub odd: Option<Box<Odd>>,
+}
+
+/// What few of the connections have that were seen elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Odd {
+    names: Vec<Name>,
     /// Packets of each side that went on with the ends they came with.
     pub untranslated: BySide<u32>,
     /// Packets of each side that first showed where its packets leave.
@@ -59,9 +65,49 @@ impl Elsewhere {
 
     /// Counts a sighting of any kind under the pair `name`.
     pub(super) fn seen(&mut self, side: Side, name: u8) {
-        if let Some(name) = usize::from(name).checked_sub(1).and_then(|at| self.names.get_mut(at)) {
+        let further = self.odd.iter_mut().flat_map(|odd| &mut odd.names);
+        let mut names = self.name.iter_mut().chain(further);
+        if let Some(name) = usize::from(name).checked_sub(1).and_then(|at| names.nth(at)) {
             let count = name.seen.of_mut(side);
             *count = count.saturating_add(1);
+        }
+    }
+
+    /// Other pairs of ends; numbered from 1, since 0 is the pair it was first seen under.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.name.iter().chain(self.odd.iter().flat_map(|odd| &odd.names))
+    }
+
+    /// It goes by more than one pair.
+    pub(super) fn is_translated(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Gives it another pair of ends; the pair's number, or `None` when there are too many.
+    pub(super) fn name(&mut self, ends: Ends, first: u64) -> Option<u8> {
+        let count = self.names().count();
+        if count >= NAMES_MAX {
+            return None;
+        }
+        let name = Name { ends, first, seen: BySide::default() };
+        if self.name.is_none() {
+            self.name = Some(name);
+        } else {
+            self.odd.get_or_insert_default().names.push(name);
+        }
+        Some(count as u8 + 1)
+    }
+
+    /// Counts something odd of `side`, or takes it back.
+    pub(super) fn odd(
+        &mut self,
+        side: Side,
+        which: impl FnOnce(&mut Odd) -> &mut BySide<u32>,
+        more: i32,
+    ) {
+        if more > 0 || (more < 0 && self.odd.is_some()) {
+            let count = which(self.odd.get_or_insert_default()).of_mut(side);
+            *count = count.saturating_add_signed(more);
         }
     }
 
@@ -74,7 +120,7 @@ impl Elsewhere {
     /// Whether a packet of `side` that was not seen before shows on the wrong side of a
     /// translation.
     pub(super) fn one_sided(&self, src: End, side: Side, name: u8) -> Option<OneSided> {
-        if self.names.is_empty() || *self.enters.of(side) == name {
+        if !self.is_translated() || *self.enters.of(side) == name {
             return None;
         }
         let usual_ttl = self.leaves.of(side).filter(|(at, _)| *at == name).map(|(_, ttl)| ttl);

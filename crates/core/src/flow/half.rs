@@ -123,13 +123,6 @@ pub(super) struct Half {
     pub last_len: u32,
     pub last_vantage: u32,
     pub last_ttl: u8,
-    /// The first segment that asked for an answer since the other side last spoke.
-    pub tail: Mark,
-    pub tail_count: u32,
-    pub tail_ack: Seq,
-    /// Silence before it: of anything, and of payload.
-    pub tail_idle: i64,
-    pub tail_payload_idle: i64,
     pub ttls: Ttls,
     pub ip_id: u16,
     /// Steps of the IP identification: small ones upward, and all.
@@ -165,11 +158,6 @@ impl Half {
             last_len: 0,
             last_vantage: 0,
             last_ttl: 0,
-            tail: NO_MARK,
-            tail_count: 0,
-            tail_ack: Seq(0),
-            tail_idle: 0,
-            tail_payload_idle: 0,
             ttls: Ttls::default(),
             ip_id: 0,
             id_small: 0,

@@ -1,7 +1,8 @@
 //! A connection while it is being watched: two halves, and on the side what only some have.
 
 use super::again::APART_MAX;
-use super::elsewhere::{Elsewhere, NAMES_MAX, Name, OneSided};
+use super::elsewhere::{Elsewhere, OneSided};
+use super::ends::{End, Ends};
 use super::half::{Half, Kind, Known, NO_MARK, set};
 use super::reset::{Prompt, RstSeen};
 use super::{BySide, IcmpNote, KnownBy, Mark, Said};
@@ -9,31 +10,11 @@ use crate::terms::Side;
 use crate::time::Gap;
 use crate::wire::{Segment, Seq};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 
 /// Sendings of one segment whose gaps are kept.
 const GAPS_MAX: usize = 15;
 /// Notes kept of each kind.
 pub(super) const NOTES_MAX: usize = 8;
-
-/// An end, packed: a `SocketAddr` takes half as much again.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct End {
-    ip: IpAddr,
-    port: u16,
-}
-
-impl From<SocketAddr> for End {
-    fn from(full: SocketAddr) -> Self {
-        Self { ip: full.ip(), port: full.port() }
-    }
-}
-
-impl From<End> for SocketAddr {
-    fn from(end: End) -> Self {
-        SocketAddr::new(end.ip, end.port)
-    }
-}
 
 /// The same segment sent again and again without the other side acknowledging it.
 #[derive(Clone, Debug)]
@@ -44,6 +25,36 @@ pub(super) struct Stuck {
     pub last: Mark,
     pub sendings: u32,
     pub gaps: Vec<Gap>,
+}
+
+/// The segments of one side that ask for an answer, since the other side last spoke. Of one side
+/// only: whatever the other says ends it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tail {
+    by: Side,
+    pub count: u32,
+    pub first: Mark,
+    pub ack: Seq,
+    /// Silence before it, in nanoseconds, of anything and of payload; negative when nothing was
+    /// before.
+    pub idle: i64,
+    pub payload_idle: i64,
+}
+
+impl Tail {
+    const NONE: Self = Self {
+        by: Side::Client,
+        count: 0,
+        first: NO_MARK,
+        ack: Seq(0),
+        idle: -1,
+        payload_idle: -1,
+    };
+
+    /// A silence before it, where there is a tail and something stood before it.
+    fn gap(&self, ns: i64) -> Option<Gap> {
+        (self.count > 0 && ns >= 0).then_some(Gap::from_ns(ns))
+    }
 }
 
 /// Keepalive probes of one side.
@@ -93,9 +104,9 @@ pub(super) struct Rare {
 /// A connection being watched.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
-    pub client: End,
-    pub server: End,
+    own: Ends,
     pub halves: BySide<Half>,
+    tail: Tail,
     pub first: Mark,
     /// The server's SYN; the client's is the first packet, or on the side.
     pub accepted: Mark,
@@ -140,8 +151,8 @@ impl Life {
             Side::Server => (segment.dst, segment.src),
         };
         Self {
-            client: client.into(),
-            server: server.into(),
+            own: Ends::new(client.into(), server.into()),
+            tail: Tail::NONE,
             halves: BySide { client: Half::new(), server: Half::new() },
             first: Mark { packet: segment.packet, at: segment.at },
             accepted: NO_MARK,
@@ -153,14 +164,16 @@ impl Life {
         }
     }
 
+    /// The pair of ends it was first seen under, client first.
+    pub(super) fn own_ends(&self) -> (End, End) {
+        self.own.pair()
+    }
+
     /// The pair of ends of this number, client first.
     pub(super) fn ends(&self, name: u8) -> Option<(End, End)> {
         match usize::from(name).checked_sub(1) {
-            None => Some((self.client, self.server)),
-            Some(at) => {
-                let name = self.elsewhere.as_ref()?.names.get(at)?;
-                Some((name.client, name.server))
-            }
+            None => Some(self.own.pair()),
+            Some(at) => Some(self.elsewhere.as_ref()?.names().nth(at)?.ends.pair()),
         }
     }
 
@@ -179,16 +192,9 @@ impl Life {
     /// under a pair not known before. Gives that pair's number; `None` when there are too many.
     pub(super) fn learn(&mut self, segment: &Segment, side: Side, from: u8) -> Option<u8> {
         let elsewhere = self.elsewhere.get_or_insert_default();
-        if elsewhere.names.len() >= NAMES_MAX {
-            return None;
-        }
         let (src, dst) = (segment.src.into(), segment.dst.into());
         let (client, server) = if side == Side::Client { (src, dst) } else { (dst, src) };
-        let first = segment.packet;
-        // Nearly always there is one: room for more would double what a connection takes.
-        elsewhere.names.reserve_exact(1);
-        elsewhere.names.push(Name { client, server, first, seen: BySide::default() });
-        let to = elsewhere.names.len() as u8;
+        let to = elsewhere.name(Ends::new(client, server), segment.packet)?;
         elsewhere.learn(side, from, to);
         Some(to)
     }
@@ -201,14 +207,13 @@ impl Life {
     /// A packet of `side` first seen under the pair `name` went through the box between, or came in
     /// after all: two interfaces may stand in the file the wrong way round. It is not one-sided.
     pub(super) fn both_sided(&mut self, packet: u64, side: Side, name: u8) {
-        let Some(elsewhere) = self.elsewhere.as_mut().filter(|e| !e.names.is_empty()) else {
+        let Some(elsewhere) = self.elsewhere.as_mut().filter(|e| e.is_translated()) else {
             return;
         };
         if *elsewhere.enters.of(side) == name {
             return;
         }
-        let count = elsewhere.one_sided.of_mut(side);
-        *count = count.saturating_sub(1);
+        elsewhere.odd(side, |odd| &mut odd.one_sided, -1);
         let reset = self.rare.as_mut().and_then(|rare| rare.reset.as_mut());
         if let Some(reset) = reset.filter(|reset| reset.mark.packet == packet) {
             reset.one_sided = None;
@@ -218,10 +223,9 @@ impl Life {
     /// Counts packets of `side` that left with the ends they came with, or takes one back.
     pub(super) fn untranslated(&mut self, side: Side, more: i32) {
         if let Some(elsewhere) = &mut self.elsewhere
-            && !elsewhere.names.is_empty()
+            && elsewhere.is_translated()
         {
-            let count = elsewhere.untranslated.of_mut(side);
-            *count = count.saturating_add_signed(more);
+            elsewhere.odd(side, |odd| &mut odd.untranslated, more);
         }
     }
 
@@ -271,7 +275,7 @@ impl Life {
             .as_ref()
             .and_then(|elsewhere| elsewhere.one_sided(segment.src.into(), side, name));
         if let Some(elsewhere) = &mut self.elsewhere {
-            *elsewhere.one_sided.of_mut(side) += u32::from(one_sided.is_some());
+            elsewhere.odd(side, |odd| &mut odd.one_sided, i32::from(one_sided.is_some()));
             elsewhere.seen(side, name);
         }
         let mark = Mark { packet: segment.packet, at: segment.at };
@@ -390,6 +394,7 @@ impl Life {
     fn look_at(&self, segment: &Segment, side: Side, mark: Mark) -> RstSeen {
         let own = self.halves.of(side);
         let victim = self.halves.of(side.peer());
+        let tail = self.tail(side.peer());
         let own_fin = self.rare.as_ref().and_then(|rare| *rare.fins.of(side));
         let prompt = |mark: Mark, ack: Seq| {
             set(mark).map(|mark| Prompt {
@@ -413,8 +418,8 @@ impl Life {
             dont_fragment: segment.dont_fragment,
             ttl: segment.ttl,
             last_prompt: prompt(victim.last, victim.last_ack),
-            first_prompt: (victim.tail_count > 1)
-                .then(|| prompt(victim.tail, victim.tail_ack))
+            first_prompt: (tail.count > 1)
+                .then(|| prompt(tail.first, tail.ack))
                 .flatten(),
             expected: victim.known.has(Known::ACKED).then_some(victim.acked),
             victim_end: victim.known.has(Known::NEXT).then_some(victim.next),
@@ -437,8 +442,8 @@ impl Life {
             victim_payload_after_fin: own_fin
                 .and(self.rare.as_ref())
                 .map_or(0, |rare| rare.payload_after_fin),
-            idle_before: gap_before(victim, victim.tail_idle),
-            payload_idle_before: gap_before(victim, victim.tail_payload_idle),
+            idle_before: tail.gap(tail.idle),
+            payload_idle_before: tail.gap(tail.payload_idle),
             one_sided: None,
             others: Vec::new(),
             went_on: 0,
@@ -505,10 +510,11 @@ impl Life {
         if !news {
             return;
         }
-        let before = if half.last_seq == segment.seq || half.tail_count == 0 {
+        let tail = self.tail(side);
+        let before = if half.last_seq == segment.seq || tail.count == 0 {
             half.last
         } else {
-            half.tail
+            tail.first
         };
         let stuck = self.rare().stuck.of_mut(side);
         match stuck {
@@ -534,19 +540,24 @@ impl Life {
     }
 
     fn note_tail(&mut self, segment: &Segment, side: Side, mark: Mark, kind: Kind) {
-        self.halves.of_mut(side.peer()).tail_count = 0;
+        if self.tail.by != side {
+            self.tail.count = 0;
+        }
         if kind == Kind::Empty || kind == Kind::Late {
             return;
         }
-        let (last, payload) = (self.last(), self.last_payload());
-        let half = self.halves.of_mut(side);
-        if half.tail_count == 0 {
-            half.tail = mark;
-            half.tail_ack = segment.ack;
-            half.tail_idle = set(last).map_or(-1, |last| mark.at.since(last.at).ns());
-            half.tail_payload_idle = set(payload).map_or(-1, |last| mark.at.since(last.at).ns());
+        if self.tail.count == 0 {
+            let since = |last| set(last).map_or(-1, |last| mark.at.since(last.at).ns());
+            let (idle, payload_idle) = (since(self.last()), since(self.last_payload()));
+            self.tail =
+                Tail { by: side, count: 0, first: mark, ack: segment.ack, idle, payload_idle };
         }
-        half.tail_count = half.tail_count.saturating_add(1);
+        self.tail.count = self.tail.count.saturating_add(1);
+    }
+
+    /// What `side` sent since the other last spoke.
+    pub(super) fn tail(&self, side: Side) -> &Tail {
+        if self.tail.by == side { &self.tail } else { &Tail::NONE }
     }
 
     fn note_ack(&mut self, segment: &Segment, side: Side) {
@@ -595,11 +606,6 @@ impl Life {
 
 fn later(one: Mark, other: Mark) -> Mark {
     if one.packet >= other.packet { one } else { other }
-}
-
-/// A silence kept beside a tail, where there is a tail and something stood before it.
-fn gap_before(half: &Half, ns: i64) -> Option<Gap> {
-    (half.tail_count > 0 && ns >= 0).then_some(Gap::from_ns(ns))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::again::{Look, Sighting, Sightings};
 use super::elsewhere::NAMES_MAX;
-use super::life::{End, Life, NOTES_MAX};
+use super::ends::End;
+use super::life::{Life, NOTES_MAX};
 use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
 use crate::time::{Gap, Moment};
@@ -271,7 +272,7 @@ impl Table {
             })
         })?;
         self.hand = (self.hand + COMPARED) % count;
-        let names = self.lives.get(slot)?.elsewhere.as_ref().map_or(0, |e| e.names.len());
+        let names = self.lives.get(slot)?.elsewhere.as_ref().map_or(0, |e| e.names().count());
         for name in 0..=names as u8 {
             let entry = Entry::new(slot, name);
             self.forget(hash_in(&self.lives, entry), entry);

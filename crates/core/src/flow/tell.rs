@@ -1,7 +1,8 @@
 //! A watched connection, told: the record and the last words. It computes what can only be known at
 //! the end of the capture, and decides how the connection ended.
 
-use super::elsewhere::{Elsewhere, Name};
+use super::elsewhere::Name;
+use super::ends::Ends;
 use super::half::{Half, Known, set};
 use super::life::{Life, Rare};
 use super::record::{
@@ -60,9 +61,10 @@ impl Teller<'_> {
         let (client, server) = self.ends();
         let tally = |ask: fn(&Rare) -> BySide<u64>| self.rare.map_or_else(BySide::default, ask);
         let elsewhere = life.elsewhere.as_deref();
-        let few = |ask: fn(&Elsewhere) -> BySide<u32>| {
-            elsewhere.map_or_else(BySide::default, |e| ask(e).map(|count| u64::from(*count)))
+        let few = |counts: Option<BySide<u32>>| {
+            counts.map_or_else(BySide::default, |both| both.map(|count| u64::from(*count)))
         };
+        let odd = elsewhere.and_then(|e| e.odd.as_deref());
         let rtt = |half: &Half| (half.rtt_us != u32::MAX).then(|| u64::from(half.rtt_us));
         FlowRecord {
             schema: SCHEMA,
@@ -76,11 +78,11 @@ impl Teller<'_> {
             last_ns: last.at,
             packets: halves.map(|half| u64::from(half.packets)),
             payload_bytes: halves.map(|half| half.payload),
-            seen_again: few(|e| e.again),
+            seen_again: few(elsewhere.map(|e| e.again)),
             seen_again_bytes: elsewhere.map_or_else(BySide::default, |e| e.again_bytes),
             also_known_as: self.also_known_as((client, server)),
-            untranslated: few(|e| e.untranslated),
-            one_sided: few(|e| e.one_sided),
+            untranslated: few(odd.map(|odd| odd.untranslated)),
+            one_sided: few(odd.map(|odd| odd.one_sided)),
             syn: halves.map(|half| u64::from(half.syn)),
             fin: tally(|rare| rare.fin),
             rst: tally(|rare| rare.rst),
@@ -106,30 +108,32 @@ impl Teller<'_> {
     fn ends(&self) -> (SocketAddr, SocketAddr) {
         let life = self.life;
         let own = life.enters(Side::Client);
-        let (client, server) = life.ends(own).unwrap_or((life.client, life.server));
+        let (client, server) = life.ends(own).unwrap_or(life.own_ends());
         (client.into(), server.into())
     }
 
     /// All other pairs of ends.
     fn also_known_as(&self, own: (SocketAddr, SocketAddr)) -> Vec<AlsoKnownAs> {
-        let Some(elsewhere) = self.life.elsewhere.as_ref().filter(|e| !e.names.is_empty()) else {
+        let Some(elsewhere) = self.life.elsewhere.as_ref().filter(|e| e.is_translated()) else {
             return Vec::new();
         };
         let named = |name: &Name| name.seen.map(|count| u64::from(*count));
         let under_first = |side: Side| {
             let all =
                 u64::from(self.life.halves.of(side).packets) + u64::from(*elsewhere.again.of(side));
-            let others = elsewhere.names.iter().map(|name| *named(name).of(side)).sum();
+            let others = elsewhere.names().map(|name| *named(name).of(side)).sum();
             all.saturating_sub(others)
         };
-        let (client, server) = (self.life.client, self.life.server);
         let first = self.life.first.packet;
-        let first = Name { client, server, first, seen: BySide::default() };
+        let (client, server) = self.life.own_ends();
+        let ends = Ends::new(client, server);
+        let first = Name { ends, first, seen: BySide::default() };
         let seen = BySide { client: under_first(Side::Client), server: under_first(Side::Server) };
-        let names = elsewhere.names.iter().map(|name| (name, named(name)));
+        let names = elsewhere.names().map(|name| (name, named(name)));
         let all = std::iter::once((&first, seen)).chain(names);
         let told = all.map(|(name, packets)| {
-            let ends = (SocketAddr::from(name.client), SocketAddr::from(name.server));
+            let (client, server) = name.ends.pair();
+            let ends = (SocketAddr::from(client), SocketAddr::from(server));
             AlsoKnownAs {
                 client: ends.0,
                 server: ends.1,
@@ -195,14 +199,14 @@ impl Teller<'_> {
     /// The side that spoke last without being answered, by its tail or by what it keeps repeating.
     fn unanswered(&self) -> Option<Unanswered> {
         let by = [Side::Client, Side::Server].into_iter().max_by_key(|side| {
-            let half = self.life.halves.of(*side);
             let stuck = self.rare.and_then(|rare| rare.stuck.of(*side).as_deref());
-            (stuck.map_or(0, |stuck| stuck.sendings), half.tail_count)
+            (stuck.map_or(0, |stuck| stuck.sendings), self.life.tail(*side).count)
         })?;
         let half = self.life.halves.of(by);
+        let tail = self.life.tail(by);
         let other = self.life.halves.of(by.peer());
         let stuck = self.rare.and_then(|rare| rare.stuck.of(by).as_deref());
-        if half.tail_count == 0 && stuck.is_none_or(|stuck| stuck.sendings < SENDINGS_SILENT) {
+        if tail.count == 0 && stuck.is_none_or(|stuck| stuck.sendings < SENDINGS_SILENT) {
             return None;
         }
         let outstanding = self.rare.map_or(0, |rare| rare.probing.of(by).outstanding);
@@ -217,14 +221,14 @@ impl Teller<'_> {
         }
         let gaps = stuck.map_or_else(Vec::new, |stuck| stuck.gaps.clone());
         let first = match stuck {
-            Some(stuck) if half.tail_count == 0 => stuck.first,
-            _ => half.tail,
+            Some(stuck) if tail.count == 0 => stuck.first,
+            _ => tail.first,
         };
         Some(Unanswered {
             by,
             first,
             last: half.last,
-            count: if are_probes { outstanding } else { u64::from(half.tail_count.max(1)) },
+            count: if are_probes { outstanding } else { u64::from(tail.count.max(1)) },
             backs_off: backs_off(&gaps),
             gaps,
             are_probes,
@@ -241,9 +245,9 @@ impl Teller<'_> {
         let (idle, payload_idle) = match how {
             How::Open | How::Unanswered => (None, None),
             How::Silence => words.unanswered.as_ref().map_or((None, None), |tail| {
-                let half = self.life.halves.of(tail.by);
+                let tail = self.life.tail(tail.by);
                 let gap = |ns: i64| (ns >= 0).then_some(Gap::from_ns(ns));
-                (gap(half.tail_idle), gap(half.tail_payload_idle))
+                (gap(tail.idle), gap(tail.payload_idle))
             }),
             How::Fin | How::Rst | How::Refused => {
                 (since(words.last_before_end), since(words.last_payload_before_end))

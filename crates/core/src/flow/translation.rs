@@ -8,7 +8,7 @@
 //! mistake.
 
 use super::again::Sighting;
-use super::life::End;
+use super::ends::End;
 use crate::wire::Segment;
 use std::net::{IpAddr, SocketAddr};
 
