@@ -165,6 +165,19 @@ impl Pcapng {
         self.packets
     }
 
+    /// Adds an interface's statistics: packets dropped by it and by the operating system so far.
+    pub fn statistics(&mut self, interface: u32, dropped: u64, by_system: u64) {
+        let mut body = interface.to_le_bytes().to_vec();
+        body.extend([0; 8]);
+        for (code, count) in [(5_u16, dropped), (7, by_system)] {
+            body.extend(code.to_le_bytes());
+            body.extend(8_u16.to_le_bytes());
+            body.extend(count.to_le_bytes());
+        }
+        body.extend([0; 4]);
+        self.block(5, &body);
+    }
+
     /// The file.
     pub fn finish(self) -> Vec<u8> {
         self.bytes

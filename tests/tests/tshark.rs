@@ -428,3 +428,44 @@ fn conversations_no_stack_would_hold_begin_and_end_alike() {
     }
     compare("conversations", &file.finish(), |_| false);
 }
+
+/// A capture's account of its own loss: the latest count of each interface, as tshark reads the
+/// file's blocks.
+#[test]
+fn what_the_capture_lost_itself_is_told() {
+    let mut dice = Dice(15);
+    let mut file = Pcapng::default();
+    for (id, step) in life(port_of(0), &mut dice).iter().enumerate() {
+        file.packet(if id % 2 == 0 { 1 } else { 101 }, &frame(step, id as u16), usize::MAX);
+        file.statistics(0, id as u64, 2 * id as u64);
+    }
+    file.statistics(1, 1 << 40, 0);
+    let file = file.finish();
+    let mut reader = CaptureReader::new("made here");
+    reader.feed(&file);
+    let notes = reader.finish().notes.join("; ");
+    let sums = [(1_u64 << 40) + 15, 30];
+    for sum in sums {
+        assert!(notes.contains(&format!("{sum} ")), "{notes}");
+    }
+    let path = std::env::temp_dir().join(format!("hopclock-loss-{}.pcapng", std::process::id()));
+    fs::write(&path, &file).unwrap();
+    let option = "pcapng.options.option.data.interface";
+    let asked = Command::new("tshark")
+        .args(["-X", "read_format:MIME Files Format", "-T", "fields", "-r"])
+        .arg(&path)
+        .args(["-e", &format!("{option}.dropped"), "-e", &format!("{option}.dropped_by_os")])
+        .output();
+    let _ = fs::remove_file(&path);
+    let Ok(told) = asked else {
+        skip("loss", "tshark is not installed");
+        return;
+    };
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let counts = told.trim().split('\t').map(|column| -> Vec<u64> {
+        column.split(',').map(|count| count.parse().unwrap()).collect()
+    });
+    // Sixteen counts of the first interface, of which the last stands, and one of the second.
+    let theirs: Vec<u64> = counts.map(|counts| counts[15] + counts[16]).collect();
+    assert_eq!(theirs, sums);
+}

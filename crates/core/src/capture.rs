@@ -115,6 +115,42 @@ pub struct About {
     pub made_by: Vec<String>,
     /// Names of its interfaces (`if_name`), by number across sections, at most 64.
     pub interfaces: Vec<String>,
+    /// Packets its statistics say were lost before they reached the file.
+    pub lost: Lost,
+}
+
+/// Packets a capture lost by its own account (pcapng Interface Statistics, the latest of each
+/// interface added up): they were on the wire and are not in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lost {
+    /// Dropped by interfaces for want of room (`isb_ifdrop`).
+    pub by_interface: u64,
+    /// Dropped by the operating system (`isb_osdrop`).
+    pub by_system: u64,
+}
+
+impl Lost {
+    /// These with one interface's count of `before` put right to `now`.
+    fn with(self, now: Lost, before: Lost) -> Self {
+        let right =
+            |sum: u64, now: u64, before: u64| sum.saturating_sub(before).saturating_add(now);
+        Self {
+            by_interface: right(self.by_interface, now.by_interface, before.by_interface),
+            by_system: right(self.by_system, now.by_system, before.by_system),
+        }
+    }
+
+    /// A sentence; `None` when nothing was lost.
+    pub fn sentence(&self) -> Option<String> {
+        let Self { by_interface, by_system } = self;
+        (by_interface | by_system != 0).then(|| {
+            format!(
+                "the capture lost packets by its own account: {by_interface} dropped by the \
+                 interface, {by_system} by the operating system; what is missing may be its own \
+                 loss and not the network's"
+            )
+        })
+    }
 }
 
 /// Whether a file that begins with `head` is a capture this module reads.

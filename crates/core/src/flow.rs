@@ -13,6 +13,7 @@ mod numbering;
 mod reader;
 mod record;
 mod reset;
+mod small;
 mod table;
 mod tell;
 mod translation;

@@ -159,6 +159,7 @@ impl Source {
         let about = stream.about();
         let made = about.made_by.iter().map(|by| format!("made by {by}"));
         self.says = made.chain(about.comments.iter().cloned()).collect();
+        self.notes.extend(about.lost.sentence());
         if let Some((damage, lost)) = stream.damage() {
             let note = match self.format {
                 Some(_) => {

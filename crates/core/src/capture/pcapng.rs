@@ -1,16 +1,17 @@
 //! The pcapng format: sections of blocks, each block with its length before and after.
 //!
-//! Enhanced, simple and the obsolete packet blocks give packets; comments and names are kept; every
-//! other block is stepped over by its length. Source: draft-ietf-opsawg-pcapng.
+//! Enhanced, simple and the obsolete packet blocks give packets; comments, names and the counts of
+//! packets the capture lost are kept; every other block is stepped over by its length. Source: draft-ietf-opsawg-pcapng.
 
 use super::cursor::{Cursor, Order, Short};
-use super::{About, LinkType, PACKET_BYTES_MAX, Packet, Step, damaged};
+use super::{About, LinkType, Lost, PACKET_BYTES_MAX, Packet, Step, damaged};
 use crate::time::Moment;
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const OLD_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 /// Blocks that are no packets but have a number of their own in Wireshark: a systemd journal entry,
 /// sysdig events, custom blocks.
@@ -31,6 +32,8 @@ const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_FCSLEN: u16 = 13;
 const IF_TSOFFSET: u16 = 14;
+const ISB_IFDROP: u16 = 5;
+const ISB_OSDROP: u16 = 7;
 
 /// The first four bytes are those of a section header.
 pub(super) fn looks_like(head: &[u8]) -> bool {
@@ -54,6 +57,7 @@ struct Interface {
     resolution: Resolution,
     offset_seconds: i64,
     fcs_bytes: u8,
+    lost: Lost,
 }
 
 /// How many ticks a second has (`if_tsresol`).
@@ -107,6 +111,7 @@ impl File {
         let done = match block.kind {
             SECTION => self.section(&block, about),
             INTERFACE => self.interface(&block, about),
+            INTERFACE_STATISTICS => self.statistics(&block, about),
             ENHANCED_PACKET => return self.packet(&block, Self::enhanced),
             OLD_PACKET => return self.packet(&block, Self::old),
             SIMPLE_PACKET => return self.packet(&block, Self::simple),
@@ -188,6 +193,7 @@ impl File {
             resolution: Resolution::Decimal(6),
             offset_seconds: 0,
             fcs_bytes: 0,
+            lost: Lost::default(),
         };
         for (code, value) in Options::new(cursor, self.order) {
             match (code, value) {
@@ -203,6 +209,30 @@ impl File {
             self.interfaces.push(made);
         }
         Ok(())
+    }
+
+    /// The counts run from the start of the capture: the latest of an interface stands for all.
+    fn statistics(&mut self, block: &Block<'_>, about: &mut About) -> Result<(), Short> {
+        let mut cursor = Cursor::new(block.body);
+        let interface = cursor.u32(self.order, "interface")?;
+        cursor.take(8, "time")?;
+        let mut now = Lost::default();
+        for (code, value) in Options::new(cursor, self.order) {
+            match code {
+                ISB_IFDROP => now.by_interface = self.count(value),
+                ISB_OSDROP => now.by_system = self.count(value),
+                _ => {}
+            }
+        }
+        if let Some(interface) = self.interfaces.get_mut(interface as usize) {
+            let before = std::mem::replace(&mut interface.lost, now);
+            about.lost = about.lost.with(now, before);
+        }
+        Ok(())
+    }
+
+    fn count(&self, value: &[u8]) -> u64 {
+        self.long(value).map_or(0, i64::cast_unsigned)
     }
 
     fn long(&self, value: &[u8]) -> Option<i64> {

@@ -1,6 +1,7 @@
 //! One direction of a connection: what its sender sent, in a fixed number of bytes.
 
 use super::Mark;
+use super::small::{Small, SmallMark};
 use crate::time::Moment;
 use crate::wire::{Segment, Seq, seq_len};
 use std::collections::BTreeMap;
@@ -8,9 +9,6 @@ use std::collections::BTreeMap;
 /// A segment this far behind its direction's front is not a repetition of it but something else:
 /// twice the largest window there can be (RFC 7323 §2.3).
 const BEHIND_MAX: i32 = 1 << 30;
-
-/// No mark yet: packets count from 1.
-pub(super) const NO_MARK: Mark = Mark { packet: 0, at: Moment::from_ns(0) };
 
 /// A mark that was set.
 pub(super) fn set(mark: Mark) -> Option<Mark> {
@@ -30,37 +28,6 @@ pub(super) enum Kind {
     Late,
     /// A keepalive probe.
     Probe,
-}
-
-/// TTLs seen: the first two, and how often. Further ones are kept on the side.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Ttls {
-    count: [u32; 2],
-    ttl: [u8; 2],
-}
-
-impl Ttls {
-    /// Counts a TTL; false when it is a third one.
-    pub(super) fn add(&mut self, ttl: u8) -> bool {
-        for (known, count) in self.ttl.iter_mut().zip(&mut self.count) {
-            if *count == 0 || *known == ttl {
-                (*known, *count) = (ttl, count.saturating_add(1));
-                return true;
-            }
-        }
-        false
-    }
-
-    /// All of them with those kept on the side.
-    pub(super) fn with(&self, others: Option<&BTreeMap<u8, u64>>) -> BTreeMap<u8, u64> {
-        let mut all = others.cloned().unwrap_or_default();
-        for (ttl, count) in self.ttl.iter().zip(self.count) {
-            if count > 0 {
-                *all.entry(*ttl).or_default() += u64::from(count);
-            }
-        }
-        all
-    }
 }
 
 /// Facts about a direction that are there or not: one bit each.
@@ -103,7 +70,7 @@ impl Known {
 /// One direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Half {
-    pub payload: u64,
+    payload: Small<6>,
     pub packets: u32,
     pub syn: u32,
     pub retransmissions: u32,
@@ -116,14 +83,15 @@ pub(super) struct Half {
     pub next: Seq,
     /// The highest acknowledgement sent.
     pub acked: Seq,
-    pub last: Mark,
-    pub last_payload: Mark,
+    last: SmallMark,
+    last_payload: SmallMark,
     pub last_seq: Seq,
     pub last_ack: Seq,
-    pub last_len: u32,
+    last_len: Small<3>,
     pub last_vantage: u32,
     pub last_ttl: u8,
-    pub ttls: Ttls,
+    ttl_counts: [u32; 2],
+    ttls: [u8; 2],
     pub ip_id: u16,
     /// Steps of the IP identification: small ones upward, and all.
     pub id_small: u16,
@@ -141,7 +109,7 @@ pub(super) struct Half {
 impl Half {
     pub(super) fn new() -> Self {
         Self {
-            payload: 0,
+            payload: Small::ZERO,
             packets: 0,
             syn: 0,
             retransmissions: 0,
@@ -151,14 +119,15 @@ impl Half {
             base: Seq(0),
             next: Seq(0),
             acked: Seq(0),
-            last: NO_MARK,
-            last_payload: NO_MARK,
+            last: SmallMark::NONE,
+            last_payload: SmallMark::NONE,
             last_seq: Seq(0),
             last_ack: Seq(0),
-            last_len: 0,
+            last_len: Small::ZERO,
             last_vantage: 0,
             last_ttl: 0,
-            ttls: Ttls::default(),
+            ttl_counts: [0; 2],
+            ttls: [0; 2],
             ip_id: 0,
             id_small: 0,
             id_steps: 0,
@@ -169,6 +138,48 @@ impl Half {
             largest_through: 0,
             largest_waiting: 0,
         }
+    }
+
+    /// Payload bytes.
+    pub(super) fn payload(&self) -> u64 {
+        self.payload.get()
+    }
+
+    /// Its last packet.
+    pub(super) fn last(&self) -> Mark {
+        self.last.mark()
+    }
+
+    /// Its last packet with payload.
+    pub(super) fn last_payload(&self) -> Mark {
+        self.last_payload.mark()
+    }
+
+    /// Sequence space its last packet took.
+    pub(super) fn last_len(&self) -> u32 {
+        self.last_len.get() as u32
+    }
+
+    /// Counts a TTL; false when it is a third one, to be kept on the side.
+    pub(super) fn add_ttl(&mut self, ttl: u8) -> bool {
+        for (known, count) in self.ttls.iter_mut().zip(&mut self.ttl_counts) {
+            if *count == 0 || *known == ttl {
+                (*known, *count) = (ttl, count.saturating_add(1));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// All TTLs with those kept on the side.
+    pub(super) fn ttls_with(&self, others: Option<&BTreeMap<u8, u64>>) -> BTreeMap<u8, u64> {
+        let mut all = others.cloned().unwrap_or_default();
+        for (ttl, count) in self.ttls.iter().zip(self.ttl_counts) {
+            if count > 0 {
+                *all.entry(*ttl).or_default() += u64::from(count);
+            }
+        }
+        all
     }
 
     /// What `segment` of this direction is, before it is counted.
@@ -201,7 +212,7 @@ impl Half {
     pub(super) fn count(&mut self, segment: &Segment, kind: Kind) {
         let flags = segment.flags;
         self.packets = self.packets.saturating_add(1);
-        self.payload += u64::from(segment.payload);
+        self.payload.add(u64::from(segment.payload));
         self.syn += u32::from(flags.syn());
         self.retransmissions += u32::from(kind == Kind::Again);
         if let Some(mss) = segment.options.mss
@@ -308,13 +319,13 @@ impl Half {
     /// Remembers the segment as the last one.
     pub(super) fn remember(&mut self, segment: &Segment, with_payload: bool) {
         let mark = Mark { packet: segment.packet, at: segment.at };
-        self.last = mark;
+        self.last = mark.into();
         if with_payload {
-            self.last_payload = mark;
+            self.last_payload = mark.into();
         }
         self.last_seq = segment.seq;
         self.last_ack = segment.ack;
-        self.last_len = seq_len(segment.payload, segment.flags);
+        self.last_len = Small::new(u64::from(seq_len(segment.payload, segment.flags)));
         self.last_vantage = segment.vantage;
         self.last_ttl = segment.ttl;
     }

@@ -3,8 +3,9 @@
 use super::again::APART_MAX;
 use super::elsewhere::{Elsewhere, OneSided};
 use super::ends::{End, Ends};
-use super::half::{Half, Kind, Known, NO_MARK, set};
+use super::half::{Half, Kind, Known, set};
 use super::reset::{Prompt, RstSeen};
+use super::small::{Small, SmallMark};
 use super::{BySide, IcmpNote, KnownBy, Mark, Said};
 use crate::terms::Side;
 use crate::time::Gap;
@@ -33,7 +34,7 @@ pub(super) struct Stuck {
 pub(super) struct Tail {
     by: Side,
     pub count: u32,
-    pub first: Mark,
+    first: SmallMark,
     pub ack: Seq,
     /// Silence before it, in nanoseconds, of anything and of payload; negative when nothing was
     /// before.
@@ -45,11 +46,16 @@ impl Tail {
     const NONE: Self = Self {
         by: Side::Client,
         count: 0,
-        first: NO_MARK,
+        first: SmallMark::NONE,
         ack: Seq(0),
         idle: -1,
         payload_idle: -1,
     };
+
+    /// Its first segment.
+    pub(super) fn first(&self) -> Mark {
+        self.first.mark()
+    }
 
     /// A silence before it, where there is a tail and something stood before it.
     fn gap(&self, ns: i64) -> Option<Gap> {
@@ -109,8 +115,8 @@ pub(super) struct Life {
     tail: Tail,
     pub first: Mark,
     /// The server's SYN; the client's is the first packet, or on the side.
-    pub accepted: Mark,
-    pub longest: (Gap, Mark),
+    accepted: SmallMark,
+    longest: (Small<8>, SmallMark),
     /// One bit a file, the 64th for all beyond.
     pub files: u64,
     pub known_by: KnownBy,
@@ -155,8 +161,8 @@ impl Life {
             tail: Tail::NONE,
             halves: BySide { client: Half::new(), server: Half::new() },
             first: Mark { packet: segment.packet, at: segment.at },
-            accepted: NO_MARK,
-            longest: (Gap::ZERO, NO_MARK),
+            accepted: SmallMark::NONE,
+            longest: (Small::ZERO, SmallMark::NONE),
             files: 0,
             known_by,
             rare: None,
@@ -242,7 +248,7 @@ impl Life {
             && half.known.has(Known::NEXT)
             && !segment.end().is_after(half.next)
             && half.next.ahead_of(segment.seq) <= 1 << 20
-            && segment.at.since(half.last.at).abs() <= APART_MAX
+            && segment.at.since(half.last().at).abs() <= APART_MAX
     }
 
     /// A SYN without ACK whose sequence number does not fit begins another connection on these
@@ -259,13 +265,19 @@ impl Life {
         self.rare.get_or_insert_default()
     }
 
+    /// The longest silence before its end, and what ended it.
+    pub(super) fn longest_silence(&self) -> Option<(Gap, Mark)> {
+        let gap = Gap::from_ns(self.longest.0.get() as i64);
+        set(self.longest.1.mark()).map(|mark| (gap, mark))
+    }
+
     /// The later of both sides' last packets.
     pub(super) fn last(&self) -> Mark {
-        later(self.halves.client.last, self.halves.server.last)
+        later(self.halves.client.last(), self.halves.server.last())
     }
 
     pub(super) fn last_payload(&self) -> Mark {
-        later(self.halves.client.last_payload, self.halves.server.last_payload)
+        later(self.halves.client.last_payload(), self.halves.server.last_payload())
     }
 
     /// Takes a segment of `side` seen under the pair `name`.
@@ -290,7 +302,7 @@ impl Life {
         self.note_stuck(segment, side, mark, kind);
         self.note_tail(segment, side, mark, kind);
         self.halves.of_mut(side).count(segment, kind);
-        if !self.halves.of_mut(side).ttls.add(segment.ttl) {
+        if !self.halves.of_mut(side).add_ttl(segment.ttl) {
             *self.rare().ttls.of_mut(side).entry(segment.ttl).or_default() += 1;
         }
         self.note_ack(segment, side);
@@ -316,8 +328,8 @@ impl Life {
             && !self.ended()
         {
             let gap = mark.at.since(last.at);
-            if gap > self.longest.0 {
-                self.longest = (gap, mark);
+            if u64::try_from(gap.ns()).is_ok_and(|ns| ns > self.longest.0.get()) {
+                self.longest = (Small::new(gap.ns().unsigned_abs()), mark.into());
             }
         }
     }
@@ -327,7 +339,7 @@ impl Life {
             return;
         }
         match side {
-            Side::Server if self.accepted.packet == 0 => self.accepted = mark,
+            Side::Server if set(self.accepted.mark()).is_none() => self.accepted = mark.into(),
             Side::Client if !segment.flags.ack() && self.known_by != KnownBy::Syn => {
                 self.known_by = KnownBy::Syn;
                 self.rare().late_syn = Some(mark);
@@ -340,13 +352,13 @@ impl Life {
     pub(super) fn opened(&self) -> BySide<Option<Mark>> {
         let late = self.rare.as_ref().and_then(|rare| rare.late_syn);
         let first = (self.known_by == KnownBy::Syn).then_some(self.first);
-        BySide { client: late.or(first), server: set(self.accepted) }
+        BySide { client: late.or(first), server: set(self.accepted.mark()) }
     }
 
     /// All TTLs of one side.
     pub(super) fn ttls(&self, side: Side) -> BTreeMap<u8, u64> {
         let others = self.rare.as_ref().map(|rare| rare.ttls.of(side));
-        self.halves.of(side).ttls.with(others)
+        self.halves.of(side).ttls_with(others)
     }
 
     /// Resets of one side.
@@ -362,8 +374,8 @@ impl Life {
             by: side,
             mark,
             ttl: segment.ttl,
-            last: self.halves.map(|half| half.last),
-            last_payload: self.halves.map(|half| half.last_payload),
+            last: self.halves.map(|half| half.last()),
+            last_payload: self.halves.map(|half| half.last_payload()),
         };
         if segment.flags.fin() {
             let rare = self.rare();
@@ -401,8 +413,8 @@ impl Life {
                 mark,
                 seq: victim.last_seq,
                 ack,
-                length: victim.last_len,
-                with_payload: victim.last_payload.packet == mark.packet,
+                length: victim.last_len(),
+                with_payload: victim.last_payload().packet == mark.packet,
             })
         };
         RstSeen {
@@ -417,14 +429,12 @@ impl Life {
             ip_id: segment.ip_id,
             dont_fragment: segment.dont_fragment,
             ttl: segment.ttl,
-            last_prompt: prompt(victim.last, victim.last_ack),
-            first_prompt: (tail.count > 1)
-                .then(|| prompt(tail.first, tail.ack))
-                .flatten(),
+            last_prompt: prompt(victim.last(), victim.last_ack),
+            first_prompt: (tail.count > 1).then(|| prompt(tail.first(), tail.ack)).flatten(),
             expected: victim.known.has(Known::ACKED).then_some(victim.acked),
             victim_end: victim.known.has(Known::NEXT).then_some(victim.next),
             own_next: own.known.has(Known::NEXT).then_some(own.next),
-            own_last: set(own.last),
+            own_last: set(own.last()),
             own_packets: u64::from(own.packets),
             own_syn: own.syn > 0,
             own_ttls: self.ttls(side),
@@ -479,7 +489,7 @@ impl Life {
         if kind != Kind::Probe {
             return;
         }
-        let last_of_own = self.halves.of(side).last;
+        let last_of_own = self.halves.of(side).last();
         let last = self.last();
         let probing = self.rare().probing.of_mut(side);
         match probing.last {
@@ -512,9 +522,9 @@ impl Life {
         }
         let tail = self.tail(side);
         let before = if half.last_seq == segment.seq || tail.count == 0 {
-            half.last
+            half.last()
         } else {
-            tail.first
+            tail.first()
         };
         let stuck = self.rare().stuck.of_mut(side);
         match stuck {
@@ -549,8 +559,14 @@ impl Life {
         if self.tail.count == 0 {
             let since = |last| set(last).map_or(-1, |last| mark.at.since(last.at).ns());
             let (idle, payload_idle) = (since(self.last()), since(self.last_payload()));
-            self.tail =
-                Tail { by: side, count: 0, first: mark, ack: segment.ack, idle, payload_idle };
+            self.tail = Tail {
+                by: side,
+                count: 0,
+                first: mark.into(),
+                ack: segment.ack,
+                idle,
+                payload_idle,
+            };
         }
         self.tail.count = self.tail.count.saturating_add(1);
     }
@@ -618,6 +634,9 @@ mod tests {
         let size = size_of::<Life>();
         let rare = size_of::<Rare>();
         assert!(rare <= 600, "{rare} bytes on the side");
-        assert!(size <= 480, "{size} bytes, of which each half takes {}", size_of::<Half>());
+        assert!(size <= 376, "{size} bytes, of which each half takes {}", size_of::<Half>());
+        // What the allocator gives for one seen at two places: its size and a word, in sixteens.
+        let elsewhere = size_of::<Elsewhere>();
+        assert!(elsewhere <= 72, "{elsewhere} bytes where it is seen at two places");
     }
 }

@@ -214,6 +214,7 @@ impl CaptureReader {
             notes.push(format!("{evicted} connections were forgotten: too many at once"));
         }
         let about = self.stream.about();
+        notes.extend(about.lost.sentence());
         CaptureReading {
             format: self.stream.format().map(crate::capture::Format::word),
             packets: tally.packets,

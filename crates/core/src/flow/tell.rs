@@ -77,7 +77,7 @@ impl Teller<'_> {
             first_ns: life.first.at,
             last_ns: last.at,
             packets: halves.map(|half| u64::from(half.packets)),
-            payload_bytes: halves.map(|half| half.payload),
+            payload_bytes: halves.map(|half| half.payload()),
             seen_again: few(elsewhere.map(|e| e.again)),
             seen_again_bytes: elsewhere.map_or_else(BySide::default, |e| e.again_bytes),
             also_known_as: self.also_known_as((client, server)),
@@ -222,12 +222,12 @@ impl Teller<'_> {
         let gaps = stuck.map_or_else(Vec::new, |stuck| stuck.gaps.clone());
         let first = match stuck {
             Some(stuck) if tail.count == 0 => stuck.first,
-            _ => tail.first,
+            _ => tail.first(),
         };
         Some(Unanswered {
             by,
             first,
-            last: half.last,
+            last: half.last(),
             count: if are_probes { outstanding } else { u64::from(tail.count.max(1)) },
             backs_off: backs_off(&gaps),
             gaps,
@@ -276,9 +276,9 @@ impl Teller<'_> {
             How::Open | How::Unanswered => None,
             How::Fin | How::Rst | How::Refused => close.map(|close| close.mark),
         };
-        let last = close.map_or_else(|| life.halves.map(|half| half.last), |close| close.last);
+        let last = close.map_or_else(|| life.halves.map(|half| half.last()), |close| close.last);
         let payload =
-            close.map_or_else(|| life.halves.map(|half| half.last_payload), |c| c.last_payload);
+            close.map_or_else(|| life.halves.map(|half| half.last_payload()), |c| c.last_payload);
         let newest = |pair: &BySide<Mark>| {
             let (one, other) = (pair.client, pair.server);
             set(if one.packet >= other.packet { one } else { other })
@@ -291,7 +291,7 @@ impl Teller<'_> {
             last_payload: payload.map(|mark| set(*mark)),
             last_before_end: newest(&last),
             last_payload_before_end: newest(&payload),
-            longest_silence: set(life.longest.1).map(|mark| (life.longest.0, mark)),
+            longest_silence: life.longest_silence(),
             traffic_before_end: traffic(&payload, life.first, end.unwrap_or(life.last())),
             reset,
             more_resets: self.rare.map_or_else(BySide::default, |rare| rare.more_resets),
