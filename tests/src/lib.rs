@@ -13,6 +13,7 @@ pub mod judge;
 pub mod many;
 pub mod packets;
 pub mod quarrel;
+pub mod rhythm_controls;
 pub mod rhythm_rivals;
 pub mod rhythm_truth;
 pub mod schema;

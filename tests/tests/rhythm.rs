@@ -5,7 +5,7 @@ use hopclock_core::rhythm;
 use hopclock_core::terms::Anchor;
 use hopclock_tests::command::{Hopclock, run};
 use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth, draw};
-use hopclock_tests::{material, schema};
+use hopclock_tests::{material, rhythm_controls, schema};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
@@ -242,29 +242,21 @@ fn what_holds_no_ending_is_no_input() {
     assert_eq!(run(["rhythm"]).code, Some(2));
 }
 
-/// Anchors that claim a clock.
-const CLOCKS: [&str; 6] = ["open", "wall", "free-running", "idle", "idle-app", "mixed"];
-
 #[test]
 fn no_clock_on_a_negative_control_and_the_period_on_a_fixed_timer() {
     let test = "no_clock_on_a_negative_control_and_the_period_on_a_fixed_timer";
     let Some(folder) = material(test) else { return };
-    let folder = folder.join("timing");
-    let index: Value =
-        serde_json::from_str(&fs::read_to_string(folder.join("index.json")).unwrap()).unwrap();
     let (mut controls, mut periods) = (0, 0);
-    for known in index.as_array().unwrap() {
-        let id = known["id"].as_str().unwrap();
-        let series = read(&fs::read_to_string(folder.join(format!("{id}.log"))).unwrap());
-        let anchor = series["rhythm"]["anchor"].as_str().unwrap();
+    for known in rhythm_controls::read(&folder.join("timing")).unwrap() {
+        let (id, series) = (&known.told["id"], &known.read);
         let period = series["rhythm"]["period_s"].as_f64();
-        if known["is_negative_control"] == true {
+        if known.is_control() {
             controls += 1;
-            assert!(!CLOCKS.contains(&anchor) && period.is_none(), "{id}: {series:#}");
+            assert_eq!(known.claims(), (false, false), "{id}: {series:#}");
         }
         // What repeats within a fiftieth for most of its gaps is found, and at the right place.
-        let stats = &known["stats"];
-        if known["label"] == "periodic" || known["label"] == "fixed-timer" {
+        let (label, stats) = (&known.told["label"], &known.told["stats"]);
+        if label == "periodic" || label == "fixed-timer" {
             periods += 1;
             let gap = stats["median_gap"].as_f64().unwrap();
             assert!(period.is_some_and(|p| (p - gap).abs() < 0.03 * gap), "{id}: {series:#}");

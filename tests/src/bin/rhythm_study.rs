@@ -2,17 +2,18 @@
 //! restart by hand, with the shares named right, named wrong and left open, and how often the 95 %
 //! interval holds the true period.
 //!
-//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all, rivals or
-//! power] [wrong or left] [again]`; 100 runs a cell unless told, `wrong` tells of each wrong name,
+//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all, rivals,
+//! power or controls] [wrong or left] [again]`; 100 runs a cell unless told, `wrong` tells of each wrong name,
 //! `left` of what was left open as well, `again` runs cells with a wrong name ten times as often,
 //! `rivals` asks the literature as well, `power` goes on for as many ends as were said to be
-//! needed. The last lines compare the probabilities given with how often they came true.
+//! needed, `controls` reads the labelled series below HOPCLOCK_MATERIAL with the command and tells
+//! what was claimed of each kind, the negative controls first. The last lines compare the probabilities given with how often they came true.
 #![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
 
 use hopclock_core::rhythm;
 use hopclock_core::terms::Anchor;
-use hopclock_tests::rhythm_rivals;
 use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth, draw};
+use hopclock_tests::{rhythm_controls, rhythm_rivals};
 
 /// What a cell's runs came to.
 #[derive(Default)]
@@ -41,6 +42,9 @@ fn main() {
     }
     if only.as_deref() == Some("power") {
         return power(runs);
+    }
+    if only.as_deref() == Some("controls") {
+        return controls();
     }
     let every = words.next().is_some_and(|w| w == "wrong" || w == "left");
     let again = std::env::args().any(|w| w == "again");
@@ -71,6 +75,25 @@ fn main() {
         let n = f64::from(*all);
         println!("{:.3}  {:.3}  {all}", sum / n, f64::from(*hit) / n);
     }
+}
+
+/// What is claimed of the labelled series, and the negative controls' score.
+fn controls() {
+    let Some(folder) = hopclock_tests::material("rhythm_study controls") else { return };
+    let all = match rhythm_controls::read(&folder.join("timing")) {
+        Ok(all) => all,
+        Err(error) => return println!("controls: {error}"),
+    };
+    println!("label                 clock there  series  clock named  period told");
+    let mut score = (0, 0);
+    for ((clock, label), [series, named, period]) in rhythm_controls::scored(&all) {
+        let there = if clock { "yes" } else { "no" };
+        println!("{label:22} {there:>10} {series:7} {named:12} {period:12}");
+        if !clock {
+            score = (score.0 + series, score.1 + named.max(period));
+        }
+    }
+    println!("negative controls: {} of {} are told to have a clock or a period", score.1, score.0);
 }
 
 /// Series left open are drawn on for as many ends as were said to be needed: named right, wrong,

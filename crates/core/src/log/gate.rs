@@ -27,6 +27,9 @@ const COMMON: [&[u8]; 16] = [
 /// Slots of the table of words; a power of two, and many times as large as there are words.
 const SLOTS: usize = 1 << 13;
 
+/// Bits of the table of beginnings.
+const STARTS: usize = 1 << 16;
+
 /// A separator, folded. Nothing else has the high bit.
 const GAP: u8 = 0x80;
 
@@ -62,6 +65,9 @@ pub(crate) struct Gate {
     slots: Box<[u16; SLOTS]>,
     /// The words; the first is unused.
     words: Vec<Word>,
+    /// A bit for each beginning of three bytes that a word has: most words of a line have none of
+    /// them, and are passed over at once.
+    starts: Box<[u64; STARTS / 64]>,
     /// Some text has no word to tell it by: every line passes.
     open: bool,
 }
@@ -88,7 +94,7 @@ struct Word {
 impl Gate {
     /// A gate that nothing passes.
     pub(crate) fn new() -> Self {
-        Self { slots: boxed(0), words: vec![Word::default()], open: false }
+        Self { slots: boxed(0), words: vec![Word::default()], starts: boxed(0), open: false }
     }
 
     /// Lets through lines with this text in the given roles. `edges` tells whether a word of the
@@ -98,7 +104,7 @@ impl Gate {
         let longest = || words.iter().map(|(w, _)| *w).max_by_key(|w| w.len());
         if roles != role::WORTH {
             match longest() {
-                Some(word) => self.add(key(word), roles),
+                Some(word) => self.add_word(key(word), roles),
                 None => self.open = true,
             }
             return;
@@ -111,14 +117,38 @@ impl Gate {
             .max_by_key(|(a, b)| (!COMMON.contains(a), a.len().min(WORD) + b.len().min(WORD)))
         {
             Some((a, b)) => {
-                self.add(key(a), role::FIRST);
+                self.add_word(key(a), role::FIRST);
                 self.add(both(key(a), key(b)), roles);
             }
             None => match longest() {
-                Some(word) => self.add(key(word), roles),
+                Some(word) => self.add_word(key(word), roles),
                 None => self.open = true,
             },
         }
+    }
+
+    /// Adds a word and its beginning. Behind a word stands a gap, and behind that anything.
+    fn add_word(&mut self, key: u64, roles: u8) {
+        let gap = u64::from(GAP);
+        match key {
+            0..0x100 => (0..=gap).for_each(|any| self.begin(key | gap << 8 | any << 16)),
+            0x100..0x1_0000 => self.begin(key | gap << 16),
+            _ => self.begin(key),
+        }
+        self.add(key, roles);
+    }
+
+    fn begin(&mut self, word: u64) {
+        let bit = beginning(word);
+        if let Some(bits) = self.starts.get_mut(bit / 64) {
+            *bits |= 1 << (bit % 64);
+        }
+    }
+
+    /// Whether some word begins as these bytes do.
+    fn begins(&self, word: u64) -> bool {
+        let bit = beginning(word);
+        self.starts.get(bit / 64).is_some_and(|bits| bits >> (bit % 64) & 1 != 0)
     }
 
     /// Adds a word's roles.
@@ -179,8 +209,8 @@ impl Gate {
         body.copy_from_slice(line);
         rest.fill(b' ');
         gaps.fill(GAP);
-        for step in steps.as_chunks_mut::<STEP>().0 {
-            *step = step.map(fold);
+        for byte in steps {
+            *byte = fold(*byte);
         }
         let enough = role::WORTH | if short { role::ALONE } else { 0 };
         self.walk(buffer, enough)
@@ -198,8 +228,12 @@ impl Gate {
                 starts &= starts - 1;
                 // The gaps behind a line are longer than a word.
                 let Some(word) = folded.get(from..).and_then(|f| f.first_chunk()) else { continue };
-                let key = cut(u64::from_le_bytes(*word));
+                let word = u64::from_le_bytes(*word);
                 before <<= 8;
+                if first == 0 && !self.begins(word) {
+                    continue;
+                }
+                let key = cut(word);
                 if first != 0 && self.word(both(first, key)).is_some() {
                     return true;
                 }
@@ -256,15 +290,12 @@ const fn any(bytes: u64) -> u8 {
 /// Letters lose their case, bytes beyond ASCII are one letter, the rest are gaps. Without a branch,
 /// so that many are folded at once.
 const fn fold(byte: u8) -> u8 {
+    // Digits have that bit already.
     let lower = byte | 0x20;
-    let letter = (lower.wrapping_sub(b'a') < 26) as u8;
-    let digit = (byte.wrapping_sub(b'0') < 10) as u8;
-    let beyond = byte >> 7;
-    let word = letter | digit | beyond;
-    // All bits of a mask where the flag is set.
-    let letters = letter.wrapping_neg();
-    let plain = (lower & letters) | (byte & !letters) | beyond.wrapping_neg();
-    (plain & word.wrapping_neg() & !GAP) | (GAP & !word.wrapping_neg())
+    let beyond = byte >= 0x80;
+    let word = (lower.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | beyond;
+    let plain = if beyond { 0x7f } else { lower };
+    if word { plain } else { GAP }
 }
 
 /// The words of a text, folded bytes aside, that stand whole in any line holding the text, each
@@ -295,6 +326,12 @@ const fn cut(eight: u64) -> u64 {
     let gaps = eight & HIGH;
     // The lowest gap's bit, less one, covers all below it; without a gap everything is kept.
     eight & (gaps & gaps.wrapping_neg()).wrapping_sub(1)
+}
+
+/// The bit of a word's first three bytes.
+fn beginning(word: u64) -> usize {
+    let three = (word & 0xff_ffff) as u32;
+    (three.wrapping_mul(0x9e37_79b1) >> (32 - STARTS.trailing_zeros())) as usize
 }
 
 /// Two words in a row as one.

@@ -72,7 +72,13 @@ pub(crate) fn stamp_at(line: &[u8], at: usize) -> Option<Stamp> {
         // What is escaped takes the long way.
         Value::Text(rest.get(..end).filter(|_| rest.get(end) == Some(&b'"'))?)
     } else {
-        let end = rest.iter().take(32).position(|b| b",}] \t\r".contains(b))?;
+        // A number ends at its first other byte, which is nearly always one that ends values.
+        let ends = |b: &u8| b",}] \t\r".contains(b);
+        let number = rest.iter().take(32).position(|b| !b.is_ascii_digit() && *b != b'.');
+        let end = match number.filter(|at| rest.get(*at).is_some_and(ends)) {
+            Some(end) => end,
+            None => rest.iter().take(32).position(ends)?,
+        };
         Value::Bare(rest.get(..end)?)
     };
     self::value(&Field { depth: 1, key: b"", value, at })
@@ -120,6 +126,10 @@ fn value(field: &Field<'_>) -> Option<Stamp> {
     Some(Stamp { start, end, minute: None, ..found })
 }
 
+/// Powers of ten: what digits that a fraction does not have would make of it.
+const FRACTION: [i64; 10] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
 /// Seconds (with a fraction), milliseconds, microseconds or nanoseconds, by the number of digits
 /// before the point.
 fn epoch(text: &[u8]) -> Option<(i64, u8)> {
@@ -136,21 +146,24 @@ fn epoch(text: &[u8]) -> Option<(i64, u8)> {
     if fraction.len() > 12 {
         return None;
     }
-    let unit = match whole.len() {
-        10 => 1_000_000_000,
-        13 => 1_000_000,
-        16 => 1_000,
-        19 => 1,
+    // Nanoseconds of the unit, and how many digits of a fraction of it they can tell.
+    let (unit, kept) = match whole.len() {
+        10 => (1_000_000_000, 9),
+        13 => (1_000_000, 6),
+        16 => (1_000, 3),
+        19 => (1, 0),
         _ => return None,
     };
     let digit = |b: &u8| i64::from(b - b'0');
-    let join = |all: i64, b| all.checked_mul(10)?.checked_add(digit(b));
-    let whole = whole.iter().try_fold(0i64, join)?.checked_mul(unit)?;
-    let (mut part, mut scale) = (0i64, unit);
-    for b in fraction {
-        scale /= 10;
-        part += digit(b) * scale;
-    }
+    let join = |all: i64, b| all.wrapping_mul(10).wrapping_add(digit(b));
+    // Only nineteen digits can be too many; they are tried with care.
+    let careful = |all: i64, b| all.checked_mul(10)?.checked_add(digit(b));
+    let whole = match whole.len() {
+        19 => whole.iter().try_fold(0i64, careful)?,
+        _ => whole.iter().fold(0i64, join).checked_mul(unit)?,
+    };
+    let part = fraction.iter().take(kept).fold(0i64, join);
+    let part = part * FRACTION.get(kept - kept.min(fraction.len())).copied().unwrap_or(0);
     let digits = match unit {
         1_000_000_000 => fraction.len().min(9) as u8,
         1_000_000 => 3 + fraction.len().min(6) as u8,
