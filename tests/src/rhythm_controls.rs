@@ -1,6 +1,6 @@
 //! The labelled series of the material as `hopclock rhythm` reads them: how many of the negative
-//! controls are told to have a clock, and what is said of the series that have one. Refuses to judge
-//! single readings: tests do.
+//! controls are told to have a clock, and what is said of the series that have one. Refuses to
+//! judge single readings: tests do.
 
 use crate::command::Hopclock;
 use serde_json::Value;

@@ -2,12 +2,13 @@
 //! restart by hand, with the shares named right, named wrong and left open, and how often the 95 %
 //! interval holds the true period.
 //!
-//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all, rivals,
-//! power or controls] [wrong or left] [again]`; 100 runs a cell unless told, `wrong` tells of each wrong name,
-//! `left` of what was left open as well, `again` runs cells with a wrong name ten times as often,
-//! `rivals` asks the literature as well, `power` goes on for as many ends as were said to be
+//! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all, rivals, power or
+//! controls] [wrong or left] [again]`; 100 runs a cell unless told, `wrong` tells of each wrong
+//! name, `left` of what was left open as well, `again` runs cells with a wrong name ten times as
+//! often, `rivals` asks the literature as well, `power` goes on for as many ends as were said to be
 //! needed, `controls` reads the labelled series below HOPCLOCK_MATERIAL with the command and tells
-//! what was claimed of each kind, the negative controls first. The last lines compare the probabilities given with how often they came true.
+//! what was claimed of each kind, the negative controls first. The last lines compare the
+//! probabilities given with how often they came true.
 #![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
 
 use hopclock_core::rhythm;

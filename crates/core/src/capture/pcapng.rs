@@ -1,7 +1,8 @@
 //! The pcapng format: sections of blocks, each block with its length before and after.
 //!
 //! Enhanced, simple and the obsolete packet blocks give packets; comments, names and the counts of
-//! packets the capture lost are kept; every other block is stepped over by its length. Source: draft-ietf-opsawg-pcapng.
+//! packets the capture lost are kept; every other block is stepped over by its length. Source:
+//! draft-ietf-opsawg-pcapng.
 
 use super::cursor::{Cursor, Order, Short};
 use super::{About, LinkType, Lost, PACKET_BYTES_MAX, Packet, Step, damaged};
