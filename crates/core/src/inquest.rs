@@ -78,8 +78,11 @@ impl Court {
 
     fn argue(&self, facts: &Facts, subject: &Subject<'_>, first_id: usize) -> Finding {
         let gathered = observe::gather(facts, subject, &self.law, first_id);
-        let measured =
-            Quantities { replayed: gathered.replayed.clone(), ..subject.measured.clone() };
+        let measured = Quantities {
+            replayed: gathered.replayed.clone(),
+            named: numbers::named(facts.lines(), &self.law.catalogue),
+            ..subject.measured.clone()
+        };
         let case = Case {
             evidence: &gathered.evidence,
             clocks: &gathered.clocks,

@@ -47,14 +47,25 @@ pub struct SeenClock {
 /// Every clock the facts state, and the evidence that states it, in step.
 pub fn seen(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Evidence)> {
     let mut found: Vec<(SeenClock, Evidence)> = Vec::new();
+    let alone = one_host(facts);
     for (source, setting) in facts.settings() {
-        found.extend(from_setting(source, setting, catalogue));
+        found.extend(from_setting(source, setting, catalogue, alone));
     }
     found.extend(keepalive_give_up(facts, catalogue));
     for (source, notes) in facts.notes() {
         found.extend(notes.documented.iter().filter_map(|d| from_note(source, d)));
     }
     found
+}
+
+/// Whether nothing in the folder is said to be from anywhere and one file alone holds settings. An
+/// end's own kernel settings then belong to the end whose log or capture lies beside them: who
+/// gathers three files and names no host was on one (argued).
+fn one_host(facts: &Facts) -> bool {
+    let placed = facts.sources.iter().any(|s| s.role.is_some() || s.host.is_some());
+    let mut files: Vec<&str> = facts.settings().map(|(s, _)| s.file.as_str()).collect();
+    files.dedup();
+    !placed && files.len() == 1
 }
 
 /// Conntrack's timers of what is not TCP; a TCP connection's entry never runs for one of them
@@ -73,6 +84,7 @@ fn from_setting(
     source: &Source,
     setting: &Setting,
     catalogue: &Catalogue,
+    alone: bool,
 ) -> Option<(SeenClock, Evidence)> {
     // Keepalive's three settings make one clock together; `tcp_retries2` is a count, not seconds.
     if setting.short().starts_with("tcp_keepalive") {
@@ -93,6 +105,7 @@ fn from_setting(
     let reading = match (clock.owner, source.role) {
         (Owner::Nat | Owner::Firewall, Some(Role::Hop)) => Reading::Direct,
         (Owner::Kernel, Some(Role::Client | Role::Server)) => Reading::Direct,
+        (Owner::Kernel, None) if alone => Reading::Direct,
         _ => Reading::Hint,
     };
     let says = format!(

@@ -88,6 +88,16 @@ impl Facts {
         })
     }
 
+    /// What the logs' lines and the notes say, in their own words.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        let logs = self.logs().flat_map(|(_, log)| log.events.iter().map(|e| e.text.as_str()));
+        let notes = self.notes().flat_map(|(_, notes)| {
+            let told = notes.documented.iter().map(|d| d.text.as_str());
+            told.chain(notes.incidents.iter().map(|i| i.text.as_str()))
+        });
+        notes.chain(logs)
+    }
+
     /// The captures.
     pub fn captures(&self) -> impl Iterator<Item = (&Source, &CaptureReading)> {
         self.sources.iter().filter_map(|s| match &*s.content {

@@ -3,6 +3,7 @@
 //! Observers look at one kind of input each and decide nothing; whether an observation speaks for
 //! or against a cause is the table's business.
 
+mod ages;
 mod boxes;
 mod lines;
 mod packets;
@@ -40,6 +41,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     evidence.extend(packets::observe(subject));
     evidence.extend(resets::observe(subject));
     evidence.extend(lines::observe(subject, facts));
+    evidence.extend(ages::observe(subject));
     let mut clocks = Vec::new();
     for (mut clock, told) in clocks_seen::seen(facts, &law.catalogue) {
         clock.evidence = Some(evidence.len());

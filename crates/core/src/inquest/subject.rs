@@ -439,6 +439,10 @@ fn measure(
     let by_flow: Vec<f64> =
         flows.iter().filter(|f| f.ended()).filter_map(FlowPart::silence_s).collect();
     let silence = range(by_flow).or_else(|| log.and_then(log_silence));
+    let (silence, since_any_line) = match (silence, lifetime) {
+        (None, None) => log.and_then(since_any_line).map_or((None, false), |s| (Some(s), true)),
+        _ => (silence, false),
+    };
     let waited: Vec<f64> = flows
         .iter()
         .filter_map(|f| {
@@ -458,7 +462,20 @@ fn measure(
         opens_known: series.is_some_and(|s| s.spans.iter().any(|s| s.open.is_some())),
         periodic: lifetime.is_some() && rhythm.is_some_and(|r| r.rhythm.events >= 3),
         replayed: None,
+        named: std::collections::BTreeSet::new(),
+        since_any_line,
     }
+}
+
+/// A log of one end that tells of no opening and no traffic: the time since whatever line stood
+/// before the end, when it is long enough to be somebody's timer.
+fn since_any_line(log: &LogPart<'_>) -> Option<Range> {
+    const SHORTEST_S: f64 = 10.0;
+    let mut ended = log.ended();
+    let ((life, end), None) = (ended.next()?, ended.next()) else { return None };
+    let before = log.event(life.last_alive)?;
+    let mid = end.at.since(before.at).secs_f64();
+    (mid >= SHORTEST_S).then_some(Range { mid, low: mid, high: mid })
 }
 
 /// Silence as a log shows it: stated by the ending lines, or the time since the last line of

@@ -32,6 +32,9 @@ const BY_NAME: [&str; 31] = [
     "missed-heartbeat",
     "keepalive-timeout-said",
     "max-age-said",
+    // Whose side went silent, by a proxy's own flags, tells more than that one did.
+    "timeout-client",
+    "timeout-server",
     "idle-timeout-said",
     "request-timeout-said",
     "drained",
@@ -44,8 +47,6 @@ const BY_NAME: [&str; 31] = [
     "reload",
     "restart",
     "killed",
-    "timeout-client",
-    "timeout-server",
     "ping-timeout",
     "unanswered-probe",
     "stale-connection",
@@ -105,6 +106,9 @@ fn short(text: &str) -> String {
 }
 
 fn activity(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
+    if let Some(said) = idle_said(log) {
+        return Some(said);
+    }
     let period = subject.measured.lifetime.map(|l| l.mid)?;
     let mut silences = Vec::new();
     let mut lines = Vec::new();
@@ -133,6 +137,29 @@ fn activity(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
     };
     let cite = Cite::lines(&log.source.file, lines);
     Some(Evidence::table("activity", value, says, vec![cite]).on(log.source.host.as_ref()))
+}
+
+/// Openings or ends whose own line says that nothing was sent: "idle from here", "after 12584s idle".
+fn idle_said(log: &LogPart<'_>) -> Option<Evidence> {
+    let idle = |e: &Event| {
+        let text = e.text.to_ascii_lowercase();
+        // "idle timeout" is a reason and a setting's name, not an observation of traffic.
+        text.split(|c: char| !c.is_ascii_alphanumeric()).any(|w| w == "idle")
+            && !text.contains("timeout")
+    };
+    let mut ends = 0usize;
+    let mut lines = Vec::new();
+    for (life, end) in log.ended() {
+        ends += 1;
+        let told = [log.event(life.open), Some(end)].into_iter().flatten().find(|e| idle(e));
+        lines.extend(told.map(|e| e.line));
+    }
+    if lines.is_empty() || lines.len() * 2 < ends {
+        return None;
+    }
+    let says = format!("{} of {ends} lives are called idle by the log itself", lines.len());
+    let cite = Cite::lines(&log.source.file, lines);
+    Some(Evidence::table("activity", "idle", says, vec![cite]).on(log.source.host.as_ref()))
 }
 
 /// Ends of different connections within two seconds of each other.

@@ -54,7 +54,11 @@ pub(super) fn number(subject: &Subject<'_>) -> Option<Evidence> {
     }
     if let Some(silence) = measured.silence {
         let up_to = if silence.low <= 0.0 { "at most " } else { "" };
-        parts.push(format!("the silence before the end was {up_to}{} s", precise(silence.mid)));
+        let what = match measured.since_any_line {
+            true => "the last line of any kind stands before the end by",
+            false => "the silence before the end was",
+        };
+        parts.push(format!("{what} {up_to}{} s", precise(silence.mid)));
     }
     if let Some(waited) = measured.detection {
         parts.push(format!("data went unanswered for {} s", precise(waited.mid)));
@@ -63,7 +67,10 @@ pub(super) fn number(subject: &Subject<'_>) -> Option<Evidence> {
         return None;
     }
     let says = format!("measured times: {}", parts.join("; "));
-    Some(Evidence::new(Weighs::Number, says, cites(subject)).on(host(subject)))
+    // A line of anything may have stood there by chance: half the weight.
+    let strength = if measured.since_any_line { 0.5 } else { 1.0 };
+    let evidence = Evidence::new(Weighs::Number, says, cites(subject)).on(host(subject));
+    Some(evidence.weaker(strength))
 }
 
 fn host<'a>(subject: &'a Subject<'_>) -> Option<&'a String> {
