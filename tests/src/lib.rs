@@ -17,6 +17,7 @@ pub mod rhythm_controls;
 pub mod rhythm_rivals;
 pub mod rhythm_truth;
 pub mod schema;
+pub mod score;
 pub mod snapshot;
 
 use std::env;

@@ -70,13 +70,14 @@ const NOT_ROUND: f64 = 0.003;
 /// How far the catalogue is trusted to hold the world's clocks: a number that many of its rows
 /// share suggests, and must not name. Argued; span 2.
 const LISTED: f64 = 0.4;
-/// How often a cause whose clock is of a product that the evidence names keeps one of that product's
-/// values, before it is asked who else may stand on the path. Argued: a log names what its program
-/// talks to more often than what stands between, and half the time the value was changed; span 2.
-const NAMED: f64 = 0.4;
-/// How often a cause without any clock gives just this number: the share of two decades of time that
-/// a window of one percent covers (0.0043), rounded up since times crowd at the short end. Argued;
-/// span 3.
+/// How often a cause whose clock is of a product that the evidence names keeps one of that
+/// product's values, before it is asked who else may stand on the path. Argued: a log names what
+/// its program talks to more often than what stands between, and half the time the value was
+/// changed; span 2.
+const NAMED: f64 = 0.5;
+/// How often a cause without any clock gives just this number: the share of two decades of time
+/// that a window of one percent covers (0.0043), rounded up since times crowd at the short end.
+/// Argued; span 3.
 const NO_CLOCK: f64 = 0.006;
 /// How often a silence of this length is met by a connection that was forgotten before: silences
 /// that long are somewhat likelier among those that end badly. Argued; span 2.
@@ -335,7 +336,7 @@ fn share(cause: &Cause, (low, high): (f64, f64), mid: f64, known: Known<'_>) -> 
     if named.0 == 0.0 {
         return any;
     }
-    NAMED * (named.1 + 0.1) / (named.0 + 1.0) + (1.0 - NAMED) * any
+    NAMED * (named.1 + 0.1) / (named.0 + 0.5) + (1.0 - NAMED) * any
 }
 
 /// Words of products' names that many lines hold without meaning the product.

@@ -36,7 +36,8 @@ fn bounded(log: &LogPart<'_>) -> Option<Evidence> {
         return None;
     }
     let says = format!(
-        "{} ages, none below {least:.0} s and none above {most:.0} s: a limit drawn for each connection, not chance",
+        "{} ages, none below {least:.0} s and none above {most:.0} s: a limit drawn for each \
+         connection, not chance",
         ages.len()
     );
     let cite = Cite::lines(&log.source.file, lines);
@@ -57,7 +58,8 @@ fn threshold(log: &LogPart<'_>) -> Option<Evidence> {
         return None;
     }
     let says = format!(
-        "every use after {shortest:.0} s of silence or more failed ({}), every one after {longest:.0} s or less did not ({})",
+        "every use after {shortest:.0} s of silence or more failed ({}), every one after \
+         {longest:.0} s or less did not ({})",
         failed.len(),
         held.len()
     );
@@ -119,8 +121,8 @@ fn starts(event: &Event) -> bool {
 }
 
 /// Protocols whose ends ping each other every minute or few by default, and the least period, in
-/// seconds, to which that speaks: MQTT 3.1.1 section 3.1.2.10 (keep alive; libraries set 60 s),
-/// AMQP 0-9-1 section 4.2.7 (RabbitMQ proposes 60 s), XMPP and STOMP alike by their servers.
+/// seconds, to which that speaks: Keep Alive in MQTT 3.1.1 (libraries set 60 s), heartbeats in AMQP
+/// 0-9-1 (RabbitMQ proposes 60 s), XMPP and STOMP alike by their servers.
 const PINGED: [&str; 9] =
     ["mqtt", "mqt", "amqp", "rabbitmq", "mosquitto", "stomp", "xmpp", "ejabberd", "emqx"];
 const PINGED_FROM_S: f64 = 600.0;
@@ -139,7 +141,8 @@ fn heartbeating(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
     }
     let protocol = protocol?;
     let says = format!(
-        "the log speaks of {protocol}, whose ends ping each other every minute or so by default: {:.0} s of silence would be unusual",
+        "the log speaks of {protocol}, whose ends ping each other every minute or so by default: \
+         {:.0} s of silence would be unusual",
         period.mid
     );
     let cite = Cite::lines(&log.source.file, lines);

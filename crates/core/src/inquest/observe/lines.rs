@@ -139,7 +139,8 @@ fn activity(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
     Some(Evidence::table("activity", value, says, vec![cite]).on(log.source.host.as_ref()))
 }
 
-/// Openings or ends whose own line says that nothing was sent: "idle from here", "after 12584s idle".
+/// Openings or ends whose own line says that nothing was sent: "idle from here", "after 12584s
+/// idle".
 fn idle_said(log: &LogPart<'_>) -> Option<Evidence> {
     let idle = |e: &Event| {
         let text = e.text.to_ascii_lowercase();

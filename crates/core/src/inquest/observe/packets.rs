@@ -158,6 +158,9 @@ fn marks(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
 /// was idle.
 const BUSY_SHARE: f64 = 0.1;
 const IDLE_SHARE: f64 = 0.35;
+/// No timer of silence anybody keeps is shorter (the catalogue's shortest is two seconds), so that
+/// this much silence is none, however short the life was.
+const SHORTEST_TIMER_S: f64 = 1.5;
 
 fn activity(ended: &[&FlowPart<'_>], subject: &Subject<'_>) -> Option<Evidence> {
     let period = subject.measured.lifetime.map(|l| l.mid);
@@ -185,7 +188,7 @@ fn activity(ended: &[&FlowPart<'_>], subject: &Subject<'_>) -> Option<Evidence> 
 
 /// Busy or idle by share of the life; in between the answer is neither.
 pub(super) fn busy_or_idle(silence_s: f64, life_s: f64) -> Option<&'static str> {
-    if silence_s < BUSY_SHARE * life_s && silence_s < 300.0 {
+    if silence_s < SHORTEST_TIMER_S || (silence_s < BUSY_SHARE * life_s && silence_s < 300.0) {
         Some("busy")
     } else if silence_s > IDLE_SHARE * life_s || silence_s >= 300.0 {
         Some("idle")
@@ -328,6 +331,13 @@ fn opens(flows: &[FlowPart<'_>]) -> Option<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silence_below_every_timer_is_traffic_however_short_the_life() {
+        assert_eq!(busy_or_idle(0.7, 1.9), Some("busy"));
+        assert_eq!(busy_or_idle(3.2, 4.0), Some("idle"));
+        assert_eq!(busy_or_idle(0.7, 60.0), Some("busy"));
+    }
 
     #[test]
     fn words_in_clear_name_what_the_table_knows() {

@@ -1,0 +1,29 @@
+//! `cargo run -p hopclock-tests --bin score -- FOLDER…`: what `diagnose` says of folders
+//! whose truth is known, in counts, beside what people said of the same evidence.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints what it counted")]
+
+use hopclock_core::inquest::causes::Causes;
+use hopclock_tests::score;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let roots: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
+    let folders = score::folders(&roots);
+    if folders.is_empty() {
+        eprintln!("score: name folders with a truth.json, or folders of such folders");
+        return ExitCode::from(2);
+    }
+    let causes = match Causes::builtin() {
+        Ok(causes) => causes,
+        Err(why) => {
+            eprintln!("score: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let families: Map<String, Value> =
+        causes.all().iter().map(|c| (c.id.clone(), json!({ "family": c.family.word() }))).collect();
+    print!("{}", score::table(&score::judge(&Value::Object(families), &folders)));
+    ExitCode::SUCCESS
+}
