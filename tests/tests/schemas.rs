@@ -25,6 +25,7 @@ fn contract() -> Vec<(&'static str, Value)> {
         ("replay", json(include_str!("../contract/replay.event.json"))),
         ("report", json(include_str!("../contract/report.json"))),
         ("rhythm", json(include_str!("../contract/rhythm.json"))),
+        ("sweep", json(include_str!("../contract/sweep.json"))),
         ("truth", json(include_str!("../contract/truth.json"))),
     ]
 }

@@ -232,8 +232,8 @@ pub struct Flows {
   hopclock replay nat.pcap --sysctl nat.sysctl
   hopclock replay nat.pcap --sysctl nat.sysctl --set nf_conntrack_tcp_loose=1
   hopclock replay nat.pcap --start-state nat.conntrack --format jsonl
-  hopclock replay nat.pcap --sysctl nat.sysctl --sweep tcp_timeout_established=350,3600,43200
-  hopclock replay nat.pcap --sysctl nat.sysctl --fix tcp_be_liberal=1 --fix keepalive=60
+  hopclock replay nat.pcap --sweep tcp_timeout_established=350,3600
+  hopclock replay nat.pcap --fix tcp_be_liberal=1 --fix keepalive=60
 
 The capture is taken for what arrives at the box, before translation; the table
 begins empty unless --start-state says otherwise, and connections that began

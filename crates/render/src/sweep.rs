@@ -7,6 +7,7 @@ use hopclock_core::conntrack::reach::Reaches;
 use hopclock_core::conntrack::sweep::{Parted, Row, RunOut, Turn};
 use serde::Serialize;
 
+use crate::markdown::safe;
 use crate::page::{Label, Page};
 use crate::replay::ClockFace;
 
@@ -213,19 +214,19 @@ fn cost(row: &Row) -> String {
 
 /// A table for a ticket, and the sentences below it.
 pub fn markdown(answer: &Answer, clock: ClockFace<'_>, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}\n", opening(answer))?;
+    writeln!(out, "{}\n", safe::text(&opening(answer)))?;
     for note in &answer.notes {
-        writeln!(out, "- note: {note}")?;
+        writeln!(out, "- note: {}", safe::text(note))?;
     }
     writeln!(out, "\n| setting | {} |", COLUMNS.join(" | "))?;
     writeln!(out, "|---|{}", "--:|".repeat(COLUMNS.len()))?;
     for (at, row) in answer.rows.iter().enumerate() {
-        writeln!(out, "| `{}` | {} |", row.name, cells(row, at == 0).join(" | "))?;
+        writeln!(out, "| {} | {} |", safe::code(&row.name), cells(row, at == 0).join(" | "))?;
     }
     for (row, sentences) in answer.rows.iter().zip(all_about(&answer.rows, clock)) {
-        writeln!(out, "\n**`{}`**\n", row.name)?;
+        writeln!(out, "\n{}\n", safe::code(&row.name))?;
         for says in sentences {
-            writeln!(out, "- {says}")?;
+            writeln!(out, "- {}", safe::text(&says))?;
         }
     }
     Ok(())
