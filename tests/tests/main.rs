@@ -10,6 +10,7 @@ mod commands;
 mod examples;
 mod fuzz;
 mod gather;
+mod grouping;
 mod hostile_logs;
 mod inquest;
 mod kernel_conntrack;

@@ -106,6 +106,12 @@ impl Court {
             rhythm: subject.rhythm.clone(),
             ends: subject.end_moments(),
             endings: ends(subject),
+            views: subject
+                .flows
+                .iter()
+                .chain(&subject.elsewhere)
+                .map(|f| format!("{}#{}", f.source.file, f.number))
+                .collect(),
             order: order::find(facts, subject, &gathered),
             gathered,
             contradictions: Vec::new(),

@@ -368,17 +368,20 @@ impl RstSeen {
         let (kind, shape) = self.kind(answered.as_ref());
         let against = self.mismatches(answered.as_ref());
         let strong = against.iter().any(|mark| mark.weight > 1);
-        let consistent = match against.len() {
-            0 => Consistency::Consistent,
-            2.. if strong => Consistency::Forged,
-            _ => Consistency::Doubtful,
-        };
         let usual_ttl = self.usual_ttl();
         // Nearer than its sender, by a stack that has no socket: a box between, in its name.
         let nearer = usual_ttl.is_some_and(|usual| {
             (1..=32).contains(&self.ttl.wrapping_sub(usual))
                 && matches!(kind, ResetKind::NoSocket | ResetKind::Unknown)
         });
+        // Seen leaving a box and never coming in: the box's own word to the end it answers, and no
+        // forgery, though the end whose address it carries goes on.
+        let boxes_own = nearer && self.one_sided.is_some();
+        let consistent = match against.len() {
+            0 => Consistency::Consistent,
+            2.. if strong && !boxes_own => Consistency::Forged,
+            _ => Consistency::Doubtful,
+        };
         let origin = match consistent {
             Consistency::Consistent if self.own_packets > 0 => Origin::Endpoint,
             Consistency::Consistent => Origin::Unknown,

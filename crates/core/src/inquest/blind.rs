@@ -2,6 +2,7 @@
 
 use super::facts::{Content, Facts};
 use super::finding::Finding;
+use crate::flow::How;
 use crate::terms::Role;
 
 /// One sentence for each thing that would usually be looked at and was not there.
@@ -50,11 +51,7 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
             "dumps without a time: settings may have been other ones when the connections ended",
         );
     }
-    let odd = facts.captures().flat_map(|(_, c)| &c.flows).filter(|f| {
-        matches!(f.record.ending.how, crate::flow::How::Rst | crate::flow::How::Silence)
-    });
-    let argued: usize = findings.iter().map(|f| f.endings.len()).sum();
-    let others = odd.count().saturating_sub(argued);
+    let others = not_argued(facts, findings);
     let series: usize = facts.logs().map(|(_, l)| l.series.len()).sum();
     let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
     missing.extend(withheld(findings));
@@ -69,10 +66,32 @@ pub fn not_looked_at(facts: &Facts, findings: &[Finding]) -> Vec<String> {
             findings.len()
         ));
     }
-    if findings.is_empty() {
-        missing.push("no end of a connection was found in any input".to_owned());
-    }
+    missing.extend(findings.is_empty().then(|| nothing_found(facts)));
     missing
+}
+
+/// Connections of the captures that ended in no order, and no view of which was argued.
+fn not_argued(facts: &Facts, findings: &[Finding]) -> usize {
+    let argued = |file: &str, number: usize| {
+        let name = format!("{file}#{number}");
+        findings.iter().any(|f| f.views.contains(&name))
+    };
+    facts
+        .captures()
+        .flat_map(|(source, c)| (1..).zip(&c.flows).map(move |(n, flow)| (source, n, flow)))
+        .filter(|(_, _, f)| matches!(f.record.ending.how, How::Rst | How::Silence))
+        .filter(|(source, n, _)| !argued(&source.file, *n))
+        .count()
+}
+
+fn nothing_found(facts: &Facts) -> String {
+    let all = facts.captures().flat_map(|(_, c)| &c.flows);
+    match all.filter(|f| f.record.ending.how == How::Fin).count() {
+        0 => "no end of a connection was found in any input".to_owned(),
+        n => format!(
+            "{n} connections in the captures were closed in order by the client, and nothing complains of it: no finding"
+        ),
+    }
 }
 
 /// What observers could not rely on, each once.

@@ -107,6 +107,8 @@ pub struct Finding {
     pub ends: Vec<Moment>,
     /// Ends seen in captures.
     pub endings: Vec<End>,
+    /// Every view of its connections in the captures: `client.pcap#1`.
+    pub views: Vec<String>,
     /// Timers of the path that must be ordered.
     pub order: Vec<Order>,
     /// What does not fit together.

@@ -5,6 +5,8 @@
 
 use super::facts::{Content, Facts};
 use crate::dump::conntrack::Tuple;
+use crate::flow::{CaptureReading, Finished};
+use crate::wire::{Dissector, Reading};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -77,6 +79,49 @@ impl Names {
         }
         pair
     }
+}
+
+/// The numbers both ends opened a connection with: no translation changes them, and no host's clock
+/// enters them (RFC 9293 §3.4.1). A box that draws numbers of its own is not seen through.
+pub type Mark = (u32, u32);
+
+/// The marks of a capture's connections, by the packet that answered the opening.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(BTreeMap<Pair, Vec<(u64, Mark)>>);
+
+impl Marks {
+    /// Of every opening that was answered.
+    pub fn of(capture: &CaptureReading) -> Self {
+        let mut marks = Self::default();
+        let mut reader = Dissector::new();
+        for packet in capture.headers.packets().filter(|p| is_answer(p.bytes)) {
+            let Reading::Segment(segment) = reader.read(&packet, 0) else { continue };
+            let opened = segment.ack.0.wrapping_sub(1);
+            let pair = (segment.dst, segment.src);
+            marks.0.entry(pair).or_default().push((packet.number, (opened, segment.seq.0)));
+        }
+        marks
+    }
+
+    /// The connection's own.
+    pub fn of_flow(&self, flow: &Finished) -> Option<Mark> {
+        let record = &flow.record;
+        let own = self.0.get(&(record.client, record.server))?;
+        let within = |(packet, _): &&(u64, Mark)| {
+            (record.first_packet..=record.last_packet).contains(packet)
+        };
+        own.iter().find(within).map(|(_, mark)| *mark)
+    }
+}
+
+/// Whether a packet may be the answer to an opening, by its flags alone: SYN and ACK.
+fn is_answer(ip: &[u8]) -> bool {
+    let header = match ip.first().map(|b| (b >> 4, usize::from(b & 0x0f) * 4)) {
+        Some((4, length)) => length,
+        Some((6, _)) => 40,
+        _ => return false,
+    };
+    ip.get(header + 13).is_some_and(|flags| flags & 0x17 == 0x12)
 }
 
 fn pair(tuple: &Tuple) -> Pair {

@@ -4,12 +4,12 @@
 //! alone.
 
 use super::facts::{Facts, Source};
-use super::names::{Names, Pair};
+use super::names::{Mark, Marks, Names, Pair};
 use super::numbers::{Quantities, Range};
 use crate::flow::{Finished, How, KnownBy};
 use crate::log::{Act, Event, Life, LogReading, LogSeries};
 use crate::rhythm::{self, Series, Span};
-use crate::terms::Role;
+use crate::terms::{Role, Side};
 use crate::time::{Gap, Moment};
 use std::collections::BTreeMap;
 
@@ -82,6 +82,11 @@ pub struct FlowPart<'a> {
     pub connection: usize,
     /// The same file shows the connection under other ends as well.
     pub beside: bool,
+    /// The clock of its host is more than seconds off that of another view's: their times do not
+    /// compare.
+    pub apart: bool,
+    /// What no box changes, where the opening was seen.
+    pub mark: Option<Mark>,
 }
 
 impl FlowPart<'_> {
@@ -203,14 +208,8 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
     }
     logs.truncate(SUBJECTS_MAX);
     if logs.is_empty() {
-        return clusters
-            .into_iter()
-            .take(SUBJECTS_MAX)
-            .map(|all| {
-                let what = all.first().map_or_else(String::new, |c| c.what.clone());
-                subject(what, None, &all)
-            })
-            .collect();
+        let asking = clusters.iter().filter(|all| asks(all)).take(SUBJECTS_MAX);
+        return asking.map(|all| of_cluster(all)).collect();
     }
     let alone = logs.len() == 1;
     let mut all: Vec<Subject<'_>> = Vec::new();
@@ -227,7 +226,45 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
         };
         all.push(subject(what, Some(log), &belonging));
     }
+    beside_the_logs(&mut all, &clusters);
     all
+}
+
+/// Connections that no log tells of and that ended in no order are findings, too, after those of
+/// the logs.
+fn beside_the_logs<'a>(all: &mut Vec<Subject<'a>>, clusters: &[Vec<Connection<'a>>]) {
+    for cluster in clusters {
+        let told = |c: &Connection<'a>| all.iter().any(|s| c.has(&s.flows));
+        let rest: Vec<Connection<'a>> = cluster.iter().filter(|c| !told(c)).cloned().collect();
+        let odd = rest.iter().any(|c| c.is(&[How::Rst, How::Silence]));
+        if odd && all.len() < SUBJECTS_MAX {
+            all.push(of_cluster(&rest));
+        }
+    }
+}
+
+fn of_cluster<'a>(all: &[Connection<'a>]) -> Subject<'a> {
+    let what = all.first().map_or_else(String::new, |c| c.what.clone());
+    subject(what, None, all)
+}
+
+/// Fewer connections than this that the client closed in order are no complaint; more of them may
+/// show a limit of its own.
+const CLOSED_MIN: usize = 3;
+
+/// Whether ends ask for an explanation that nobody complained of in a log: a client that closes in
+/// order, and is answered in order, is done.
+fn asks(all: &[Connection<'_>]) -> bool {
+    let done = |c: &Connection<'_>| {
+        c.best().is_some_and(|f| {
+            let record = &f.flow.record;
+            record.ending.how == How::Fin
+                && record.ending.signed_by == Some(Side::Client)
+                && record.fin.server > 0
+                && record.rst.client + record.rst.server == 0
+        })
+    };
+    all.len() >= CLOSED_MIN || !all.iter().filter(|c| c.ended()).all(done)
 }
 
 /// One connection and every capture's view of it, the one whose end shows best first.
@@ -276,19 +313,31 @@ fn shows(flow: &FlowPart<'_>) -> (u8, u8) {
 }
 
 /// Every connection of every capture, each once: views of different captures are one connection
-/// when their ends, translated back, and their times meet.
+/// when their ends, translated back, and their times meet, or when they opened with the same
+/// numbers.
 fn connections(facts: &Facts) -> Vec<Connection<'_>> {
     let names = Names::of(facts);
     let mut by_pair: BTreeMap<Pair, Vec<Connection<'_>>> = BTreeMap::new();
+    let mut by_mark: BTreeMap<Mark, (Pair, Moment)> = BTreeMap::new();
     for (source, capture) in facts.captures() {
+        let marks = Marks::of(capture);
         for (index, flow) in capture.flows.iter().enumerate() {
-            let view = FlowPart { source, flow, number: index + 1, connection: 0, beside: false };
-            let pair = names.inside(view.own_pair());
+            let own = (flow.record.client, flow.record.server);
+            let (mut pair, mut apart) = (names.inside(own), false);
+            let mark = marks.of_flow(flow);
+            if let Some(mark) = mark {
+                let (known, at) = by_mark.entry(mark).or_insert((pair, flow.record.first_ns));
+                pair = *known;
+                apart = flow.record.first_ns.since(*at).abs() > Gap::from_secs(5);
+            }
+            let (number, connection, beside) = (index + 1, 0, false);
+            let view = FlowPart { source, flow, number, connection, beside, apart, mark };
             let known = by_pair.entry(pair).or_default();
             let again =
                 |v: &FlowPart<'_>| v.source.file == source.file && v.own_pair() == view.own_pair();
             let meets = |c: &&mut Connection<'_>| {
-                c.views.iter().any(|v| v.meets(flow)) && !c.views.iter().any(again)
+                let one = |v: &FlowPart<'_>| v.meets(flow) || (mark.is_some() && v.mark == mark);
+                c.views.iter().any(one) && !c.views.iter().any(again)
             };
             let Some(connection) = known.iter_mut().find(meets) else {
                 let what = format!("{} -> {}", pair.0.ip(), pair.1);
@@ -342,7 +391,12 @@ fn belonging<'a>(
     let near = |c: &Connection<'a>| {
         // Two clocks and a program that tells late: a few seconds.
         let close = |at: Moment| ends.iter().any(|e| e.since(at).abs() <= Gap::from_secs(5));
-        c.views.iter().filter_map(|f| f.flow.last_words.end).any(|mark| close(mark.at))
+        // One that one side has closed ends for the other when it speaks next.
+        let ends = |f: &FlowPart<'a>| {
+            let end = f.flow.last_words.end.map(|mark| mark.at);
+            end.is_some_and(close) || (end.is_some() && close(f.flow.record.last_ns))
+        };
+        c.views.iter().any(ends)
     };
     let best = clusters
         .iter()

@@ -90,12 +90,12 @@ fn sent(owner: &FlowPart<'_>, signed_by: Side, at: Moment) -> Option<u64> {
 }
 
 /// Whether the owner's capture would have shown a reset sent at that moment: it saw both directions
-/// of the connection, under one pair of ends, before and after.
+/// of the connection, under one pair of ends, before and after, by a clock that can be compared.
 fn covers(owner: &FlowPart<'_>, at: Moment) -> bool {
     let record = &owner.flow.record;
     let went_on = record.last_ns.plus(owner.flow.last_words.capture_went_on);
     let both = record.packets.client > 0 && record.packets.server > 0;
-    both && !owner.beside && record.first_ns <= at && went_on >= at
+    both && !owner.beside && !owner.apart && record.first_ns <= at && went_on >= at
 }
 
 fn made_at(hop: &FlowPart<'_>, signed_by: Side) -> Option<u64> {

@@ -107,6 +107,8 @@ fn benches<'a>(subject: &'a Subject<'_>, facts: &'a Facts) -> Vec<Bench<'a>> {
         for at in boxes {
             let how = match (one_host(at, capture), at.role) {
                 (true, Some(Role::Hop)) => Standing::Hop,
+                // An end's table exists only where something asked for it.
+                (true, _) if tracks_nothing(facts, at, &flows) => continue,
                 (true, _) => Standing::End,
                 (false, Some(Role::Hop)) => Standing::Supposed,
                 (false, _) => continue,
@@ -123,6 +125,24 @@ fn one_host(a: &Source, b: &Source) -> bool {
         (Some(one), Some(other)) => one == other,
         _ => a.role.is_some() && a.role == b.role,
     }
+}
+
+/// Whether an end's own dumps show an empty table while a connection stood there.
+fn tracks_nothing(facts: &Facts, at: &Source, flows: &[&FlowPart<'_>]) -> bool {
+    let stood = |when: Moment| {
+        flows.iter().any(|f| (f.flow.record.first_ns..f.flow.record.last_ns).contains(&when))
+    };
+    let own = facts.sources.iter().filter(|s| one_host(s, at));
+    let dated = own.filter(|s| s.taken_at.is_some_and(stood));
+    let mut empty = dated.filter_map(|s| match &*s.content {
+        Content::Conntrack(entries) => Some(entries.is_empty()),
+        Content::Sysctl(settings) => {
+            let count = settings.iter().find(|s| s.short() == "nf_conntrack_count")?;
+            Some(count.number() == Some(0.0))
+        }
+        _ => None,
+    });
+    empty.any(|e| e)
 }
 
 /// The settings of a host, the latest dump last; and the lines they are from.
