@@ -180,6 +180,9 @@ pub struct Diagnose {
     /// beside the report
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub letter: Option<Option<PathBuf>>,
+    /// Write the report as one web page here as well: no network, no script
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Under other names
     #[command(flatten)]
     pub redaction: Redaction,

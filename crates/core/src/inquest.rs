@@ -14,6 +14,7 @@ pub mod contradictions;
 pub mod evidence;
 pub mod facts;
 pub mod finding;
+pub mod ladder;
 pub mod letter;
 pub mod names;
 pub mod numbers;
@@ -113,6 +114,7 @@ impl Court {
                 .map(|f| format!("{}#{}", f.source.file, f.number))
                 .collect(),
             order: order::find(facts, subject, &gathered),
+            ladder: ladder::of(subject),
             gathered,
             contradictions: Vec::new(),
             fixes: Vec::new(),

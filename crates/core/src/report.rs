@@ -13,6 +13,7 @@ use crate::inquest::advice::{Fix, Step};
 use crate::inquest::evidence::Cite;
 use crate::inquest::finding::{Finding, NamedClock, in_state};
 use crate::inquest::order::Order;
+use crate::inquest::ladder::Ladder;
 use crate::inquest::weigh::{Law, Weighed};
 use crate::rhythm::plot::{self, Plots};
 use crate::rhythm::{self, Rhythm};
@@ -100,6 +101,9 @@ pub struct FindingEntry {
     pub plots: Plots,
     /// Ends seen in captures.
     pub endings: Vec<EndingEntry>,
+    /// The packets the last of them is read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
     /// The arithmetic, when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
@@ -309,6 +313,7 @@ fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {
                 packets: e.packets.clone(),
             })
             .collect(),
+        ladder: finding.ladder.clone(),
         explanation: None,
     }
 }

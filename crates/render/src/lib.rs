@@ -3,6 +3,7 @@
 
 pub mod clocks;
 pub mod flows;
+pub mod html;
 pub mod json;
 pub mod letter;
 pub mod markdown;

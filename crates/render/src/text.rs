@@ -30,12 +30,14 @@ pub fn report(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()
     details::inputs(report, page, out)
 }
 
+/// What is said where nothing was found.
+pub(crate) const NOTHING_FOUND: &str = "No end of a connection was found in this evidence, so there is nothing to \
+    explain. What would help: a log of the program that loses its connections, or a capture of one end.";
+
 /// The answer alone.
 pub fn first_screen(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
     if report.findings.is_empty() {
-        let says = "No end of a connection was found in this evidence, so there is nothing to explain. \
-                    What would help: a log of the program that loses its connections, or a capture of one end.";
-        return page.paragraph(out, 0, says);
+        return page.paragraph(out, 0, NOTHING_FOUND);
     }
     for (index, finding) in report.findings.iter().enumerate() {
         if index > 0 {
@@ -49,30 +51,8 @@ pub fn first_screen(report: &Report, page: Page, out: &mut dyn Write) -> io::Res
 fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
     page.wrap_label(out, Label::Heading, &title(finding))?;
     writeln!(out)?;
-    let leader = finding.hypotheses.first();
-    match (finding.outcome, &finding.verdict, leader) {
-        (Outcome::Named, Some(verdict), _) => {
-            let mut says = format!("{}: {}.", verdict.cause, verdict.means);
-            if let Some(clock) = &verdict.clock {
-                says += &format!(" The clock: {}, {} s.", clock.setting, clock.seconds);
-            }
-            answer_line(page, out, "Named", &says)?;
-        }
-        (Outcome::Narrowed, ..) => {
-            let n = finding.short_list;
-            let says = match n {
-                1 => "one cause leads, not by enough to be named:".to_owned(),
-                _ => format!(
-                    "it is most likely one of these {n}, and the evidence does not say which:"
-                ),
-            };
-            answer_line(page, out, "Narrowed", &says)?;
-        }
-        _ => {
-            let says = "the evidence does not tell. The likeliest, none of them likely enough:";
-            answer_line(page, out, "Cannot say", says)?;
-        }
-    }
+    let (word, says) = answer_words(finding);
+    answer_line(page, out, word, &says)?;
     writeln!(out)?;
     list(finding, page, out)?;
     let mut says = Vec::new();
@@ -92,8 +72,34 @@ fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
+/// The outcome's word and the sentence after it.
+pub(crate) fn answer_words(finding: &FindingEntry) -> (&'static str, String) {
+    match (finding.outcome, &finding.verdict) {
+        (Outcome::Named, Some(verdict)) => {
+            let mut says = format!("{}: {}.", verdict.cause, verdict.means);
+            if let Some(clock) = &verdict.clock {
+                says += &format!(" The clock: {}, {} s.", clock.setting, clock.seconds);
+            }
+            ("Named", says)
+        }
+        (Outcome::Narrowed, _) => {
+            let says = match finding.short_list {
+                1 => "one cause leads, not by enough to be named:".to_owned(),
+                n => format!(
+                    "it is most likely one of these {n}, and the evidence does not say which:"
+                ),
+            };
+            ("Narrowed", says)
+        }
+        _ => {
+            let says = "the evidence does not tell. The likeliest, none of them likely enough:";
+            ("Cannot say", says.to_owned())
+        }
+    }
+}
+
 /// Which connections, and how many ends. What a log says of them is quoted.
-fn title(finding: &FindingEntry) -> String {
+pub(crate) fn title(finding: &FindingEntry) -> String {
     let (what, count) = (&finding.connections.what, finding.connections.count);
     let is_ends = what.contains(" -> ") && !what.contains('*');
     let what = match what.contains(char::is_whitespace) && !is_ends {
@@ -130,7 +136,7 @@ fn list(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<(
 }
 
 /// A cause in one sentence, with its clock where one in evidence fits.
-fn line(hypothesis: &Hypothesis) -> String {
+pub(crate) fn line(hypothesis: &Hypothesis) -> String {
     if hypothesis.cause == "unknown" {
         return hypothesis.means.clone();
     }
@@ -142,22 +148,7 @@ fn line(hypothesis: &Hypothesis) -> String {
 }
 
 fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(rhythm) = &finding.rhythm
-        && let (Some(period), Some(low), Some(high)) =
-            (rhythm.period_s, rhythm.low_s, rhythm.high_s)
-        && rhythm.events > 1
-    {
-        let counted = counted(finding, rhythm.anchor);
-        // As many decimals as the interval leaves meaning.
-        let digits = if high - low < 0.2 { 2 } else { 1 };
-        let mut says =
-            format!("every {period:.digits$} s ({low:.digits$} to {high:.digits$}), {counted}");
-        if let Some(n) = rhythm.events_needed {
-            says += &match days(n, period) {
-                Some(days) => format!("; about {n} more ends ({days:.0} days) would tell"),
-                None => format!("; {n} more {} would tell", if n == 1 { "end" } else { "ends" }),
-            };
-        }
+    if let Some(says) = rhythm_words(finding) {
         page.wrap(out, ("  Rhythm:     ", 14), 14, &says)?;
     }
     if let Some(verdict) = &finding.verdict {
@@ -175,6 +166,24 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
         page.wrap(out, ("  Beware:     ", 14), 14, &says)?;
     }
     Ok(())
+}
+
+/// The period, what it counts from and how many more ends would tell; `None` without a period.
+pub(crate) fn rhythm_words(finding: &FindingEntry) -> Option<String> {
+    let rhythm = finding.rhythm.as_ref().filter(|r| r.events > 1)?;
+    let (period, low, high) = (rhythm.period_s?, rhythm.low_s?, rhythm.high_s?);
+    let counted = counted(finding, rhythm.anchor);
+    // As many decimals as the interval leaves meaning.
+    let digits = if high - low < 0.2 { 2 } else { 1 };
+    let mut says =
+        format!("every {period:.digits$} s ({low:.digits$} to {high:.digits$}), {counted}");
+    if let Some(n) = rhythm.events_needed {
+        says += &match days(n, period) {
+            Some(days) => format!("; about {n} more ends ({days:.0} days) would tell"),
+            None => format!("; {n} more {} would tell", if n == 1 { "end" } else { "ends" }),
+        };
+    }
+    Some(says)
 }
 
 /// How many days so many more ends take, when that is long.

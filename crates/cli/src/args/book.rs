@@ -19,6 +19,7 @@ const UNWRITTEN: &str = "the answer could not be written";
 /// What a code means for one command, where that can be said more closely.
 const CLOSER: &[(&str, u8, &str)] = &[
     ("diagnose", 0, "a cause is named, or the list is narrowed to three at most"),
+    ("diagnose", 2, "usage, or FILE cannot be written; the report is printed all the same"),
     ("completions", 3, UNWRITTEN),
     ("lab list", 3, UNWRITTEN),
     ("lab run", 3, UNWRITTEN),

@@ -7,12 +7,19 @@ use crate::{intake, progress, screen};
 use hopclock_core::inquest::{Court, blind};
 use hopclock_core::report::{self, Explanation, Report};
 use hopclock_core::terms::Outcome;
-use hopclock_render::{Page, json, letter, markdown, text};
+use hopclock_render::{Page, html, json, letter, markdown, text};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
 /// Reads the evidence, holds the inquest and prints the report.
 pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
+    if typed.html.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        let why = "--html -: standard output has the report already; name a file";
+        return Err(Trouble::Usage(why.to_owned()));
+    }
     let mut hiding = Hiding::asked(&typed.redaction)?;
     progress::expect(&typed.evidence, typed.quiet);
     let intake = intake::take(&typed.evidence, &typed.lines);
@@ -55,6 +62,9 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
         None => print(&report, typed, &mut out)?,
     }
     out.flush()?;
+    if let Some(path) = &typed.html {
+        html_file(&report, path)?;
+    }
     let told = report.findings.iter().any(|f| f.outcome != Outcome::CannotSay);
     Ok(if told { Exit::Answered } else { Exit::CannotSay })
 }
@@ -83,6 +93,26 @@ fn letter_file(report: &Report, path: &Path) -> Result<(), Trouble> {
     }
     let refused = |error: io::Error| Trouble::Usage(format!("{}: {error}", path.display()));
     std::fs::write(path, text).map_err(refused)
+}
+
+/// The page is whole or not there: it is written beside its place and then named.
+fn html_file(report: &Report, path: &Path) -> Result<(), Trouble> {
+    let refused = |why: &dyn Display| Trouble::Usage(format!("--html {}: {why}", path.display()));
+    let Some(name) = path.file_name() else { return Err(refused(&"not the name of a file")) };
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(beside);
+    let written = File::create_new(&part).and_then(|mut file| {
+        let whole = file.write_all(html::page(report).as_bytes());
+        let named = whole.and_then(|()| fs::rename(&part, path));
+        if named.is_err() {
+            // What is half written helps nobody; the first error is the one to tell.
+            let _ = fs::remove_file(&part);
+        }
+        named
+    });
+    written.map_err(|error| refused(&error))
 }
 
 fn print(report: &Report, typed: &Diagnose, out: &mut dyn Write) -> io::Result<()> {

@@ -4,6 +4,7 @@ use super::advice::{Fix, Step};
 use super::clocks_seen::{Reading, SeenClock};
 use super::contradictions::Contradiction;
 use super::evidence::{Evidence, Weighs};
+use super::ladder::Ladder;
 use super::names::Pair;
 use super::numbers::{Quantities, number};
 use super::observe::Gathered;
@@ -111,6 +112,8 @@ pub struct Finding {
     pub views: Vec<String>,
     /// Timers of the path that must be ordered.
     pub order: Vec<Order>,
+    /// The last of them, packet by packet.
+    pub ladder: Option<Ladder>,
     /// What does not fit together.
     pub contradictions: Vec<Contradiction>,
     /// Measures.

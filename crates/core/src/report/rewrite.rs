@@ -56,6 +56,11 @@ fn of_finding(finding: &mut FindingEntry, write: &mut dyn FnMut(&str) -> String)
     maybe(&mut finding.letter, write);
     finding.rhythm_notes.iter_mut().for_each(|note| anew(note, write));
     finding.endings.iter_mut().for_each(|end| of_ending(end, write));
+    if let Some(ladder) = &mut finding.ladder {
+        let texts = [&mut ladder.flow, &mut ladder.file, &mut ladder.client, &mut ladder.server];
+        texts.into_iter().for_each(|text| anew(text, write));
+        maybe(&mut ladder.host, write);
+    }
     if let Some(explanation) = &mut finding.explanation {
         explanation.without.iter_mut().for_each(|without| anew(&mut without.what, write));
     }

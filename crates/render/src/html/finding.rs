@@ -1,0 +1,163 @@
+//! One finding: the answer, then its parts in the order a reader asks for them.
+
+use super::sources::Sources;
+use super::{escaped, ladder, list};
+use crate::page::percent;
+use crate::plots;
+use crate::text;
+use hopclock_core::inquest::advice::Effect;
+use hopclock_core::report::FindingEntry;
+use hopclock_core::terms::Outcome;
+
+/// The whole finding.
+pub(super) fn write(out: &mut String, f: &FindingEntry, sources: &Sources) {
+    let (id, title) = (escaped(&f.id), escaped(&text::title(f)));
+    *out += &format!("<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n");
+    answer(out, f);
+    pictures(out, f);
+    if let Some(rungs) = &f.ladder {
+        ladder::write(out, rungs, &format!("{id}-ladder"), sources);
+    }
+    hypotheses(out, f, sources);
+    herrings(out, f, sources);
+    contradictions(out, f, sources);
+    next(out, f);
+    fixes(out, f);
+    if let Some(letter) = &f.letter {
+        *out += "<h3>Letter to the other side&#39;s team</h3>\n<pre tabindex=\"0\">";
+        // `escaped` makes one line of its text; the letter has many.
+        let lines: Vec<String> = letter.lines().map(escaped).collect();
+        *out += &format!("{}</pre>\n", lines.join("\n"));
+    }
+    *out += "</section>\n";
+}
+
+fn answer(out: &mut String, f: &FindingEntry) {
+    let (word, says) = text::answer_words(f);
+    *out += "<div class=\"answer\">\n";
+    *out += &format!("<p><strong>{word}</strong>: {}</p>\n<ul>\n", escaped(&says));
+    for h in f.hypotheses.iter().take(f.short_list) {
+        let share = percent(h.probability, 0);
+        *out += &format!("<li><strong>{share}</strong> {}</li>\n", escaped(&text::line(h)));
+    }
+    *out += "</ul>\n</div>\n<dl>\n";
+    let mut row = |name: &str, says: &str| {
+        *out += &format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(says));
+    };
+    if let Some(says) = text::rhythm_words(f) {
+        row("Rhythm", &says);
+    }
+    if let Some(verdict) = &f.verdict {
+        row("Decided by", text::ended_by(verdict.ended_by));
+        if let Some(detected) = verdict.detected_by {
+            row("Noticed by", text::detected_by(detected));
+        }
+    }
+    if f.outcome != Outcome::Named
+        && let Some(step) = f.next_evidence.first()
+    {
+        row("To settle it", &format!("on {}: {}", text::place(step), step.why));
+    }
+    *out += "</dl>\n";
+}
+
+fn pictures(out: &mut String, f: &FindingEntry) {
+    let id = |what: &str| format!("{}-{what}", f.id);
+    let p = &f.plots;
+    let drawn = p.course.iter().map(|c| plots::course_picture(c, &id("course"), "the first end"));
+    let drawn = drawn.chain(p.fine.iter().map(|h| plots::histogram_picture(h, &id("ages"))));
+    let drawn = drawn.chain(p.survival.iter().map(|s| plots::survival_picture(s, &id("alive"))));
+    let drawn: Vec<String> =
+        drawn.map(|picture| format!("<figure>{}</figure>\n", picture.inline())).collect();
+    if !drawn.is_empty() {
+        *out += &format!("<h3>When they ended</h3>\n{}", drawn.concat());
+    }
+    list(out, "Of the rhythm", &f.rhythm_notes);
+}
+
+fn hypotheses(out: &mut String, f: &FindingEntry, sources: &Sources) {
+    *out += "<h3>Hypotheses</h3>\n<table><thead><tr><th scope=\"col\" class=\"n\">share</th>\
+             <th scope=\"col\">cause</th><th scope=\"col\">for</th><th scope=\"col\">against</th>\
+             </tr></thead>\n<tbody>\n";
+    for (n, h) in f.hypotheses.iter().enumerate() {
+        let ruled: String =
+            h.ruled_out.iter().map(|why| format!("<li>not by {}</li>", escaped(why))).collect();
+        let ruled = match ruled.is_empty() {
+            true => ruled,
+            false => format!("<ul class=\"soft\">{ruled}</ul>"),
+        };
+        *out += &format!(
+            "<tr id=\"{}-h{n}\"><td class=\"n\">{}</td><th scope=\"row\">{}{ruled}</th>\
+             <td data-h=\"for\">{}</td><td data-h=\"against\">{}</td></tr>\n",
+            f.id,
+            percent(h.probability, 1),
+            escaped(&text::line(h)),
+            sources.links(&h.speaks_for),
+            sources.links(&h.against)
+        );
+    }
+    *out += "</tbody></table>\n";
+}
+
+fn herrings(out: &mut String, f: &FindingEntry, sources: &Sources) {
+    if f.red_herrings.is_empty() {
+        return;
+    }
+    *out += "<h3>Red herrings</h3>\n<ul>\n";
+    for (n, r) in f.red_herrings.iter().enumerate() {
+        let (what, why, links) = (escaped(&r.what), escaped(&r.why), sources.links(&r.evidence));
+        *out += &format!("<li id=\"{}-r{n}\">{what}: {why} ({links})</li>\n", f.id);
+    }
+    *out += "</ul>\n";
+}
+
+fn contradictions(out: &mut String, f: &FindingEntry, sources: &Sources) {
+    if f.contradictions.is_empty() {
+        return;
+    }
+    *out += "<h3>What does not fit together</h3>\n<ul>\n";
+    for (n, c) in f.contradictions.iter().enumerate() {
+        let (says, links) = (escaped(&c.says), sources.links(&c.between));
+        *out += &format!("<li id=\"{}-c{n}\">{says}. ({links})</li>\n", f.id);
+    }
+    *out += "</ul>\n";
+}
+
+fn next(out: &mut String, f: &FindingEntry) {
+    if f.next_evidence.is_empty() {
+        return;
+    }
+    *out += "<h3>What would settle the rest</h3>\n<ol>\n";
+    for step in &f.next_evidence {
+        let (place, why) = (escaped(&text::place(step)), escaped(&step.why));
+        let (run, apart) = (escaped(&step.run), escaped(&step.separates.join(", ")));
+        *out += &format!(
+            "<li>on {place}: {why}<pre>{run}</pre><span class=\"soft\">tells apart: {apart}</span>\
+             </li>\n"
+        );
+    }
+    *out += "</ol>\n";
+}
+
+fn fixes(out: &mut String, f: &FindingEntry) {
+    if f.fixes.is_empty() {
+        return;
+    }
+    *out += "<h3>Measures, judged by mechanism under each likely cause, not tried</h3>\n<ul>\n";
+    for fix in &f.fixes {
+        *out += &format!("<li>{}.<ul>\n", escaped(&fix.what));
+        for (cause, effect) in &fix.under {
+            let class = match effect {
+                Effect::Held => "good",
+                Effect::MovesPeriod | Effect::NotHeld => "bad",
+                Effect::Untested => "soft",
+            };
+            let (word, cause) = (text::effect(*effect), escaped(cause));
+            *out += &format!("<li><span class=\"{class}\">{word}</span>: {cause}</li>\n");
+        }
+        let (why, risk) = (escaped(&fix.why), escaped(&fix.risk));
+        let undo = escaped(&fix.undo.join("; "));
+        *out += &format!("</ul>{why}. Cost: {risk}. Undo: {undo}.</li>\n");
+    }
+    *out += "</ul>\n";
+}
