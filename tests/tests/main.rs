@@ -12,6 +12,7 @@ mod fuzz;
 mod gather;
 mod grouping;
 mod hostile_logs;
+mod html;
 mod inquest;
 mod kernel_conntrack;
 mod lab;
