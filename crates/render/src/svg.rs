@@ -39,7 +39,7 @@ pub fn escaped(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\t' | '\n' | '\r' => out.push(' '),
-            // Marks that turn the direction of text would show a reader another order than stands there.
+            // Marks that turn the direction of text would show another order than stands there.
             '\u{61c}'
             | '\u{200e}'
             | '\u{200f}'

@@ -31,8 +31,9 @@ pub fn report(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()
 }
 
 /// What is said where nothing was found.
-pub(crate) const NOTHING_FOUND: &str = "No end of a connection was found in this evidence, so there is nothing to \
-    explain. What would help: a log of the program that loses its connections, or a capture of one end.";
+pub(crate) const NOTHING_FOUND: &str = "No end of a connection was found in this evidence, so there is \
+    nothing to explain. What would help: a log of the program that loses its connections, or a \
+    capture of one end.";
 
 /// The answer alone.
 pub fn first_screen(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {

@@ -92,7 +92,7 @@ fn letter_file(report: &Report, path: &Path) -> Result<(), Trouble> {
         return Ok(());
     }
     let refused = |error: io::Error| Trouble::Usage(format!("{}: {error}", path.display()));
-    std::fs::write(path, text).map_err(refused)
+    fs::write(path, text).map_err(refused)
 }
 
 /// The page is whole or not there: it is written beside its place and then named.

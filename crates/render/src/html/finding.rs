@@ -40,6 +40,9 @@ fn answer(out: &mut String, f: &FindingEntry) {
         let share = percent(h.probability, 0);
         *out += &format!("<li><strong>{share}</strong> {}</li>\n", escaped(&text::line(h)));
     }
+    let held: f64 = f.hypotheses.iter().take(f.short_list).map(|h| h.probability).sum();
+    let rest = percent((1.0 - held).max(0.0), 0);
+    *out += &format!("<li><strong>{rest}</strong> everything else on the list</li>\n");
     *out += "</ul>\n</div>\n<dl>\n";
     let mut row = |name: &str, says: &str| {
         *out += &format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(says));
@@ -67,8 +70,9 @@ fn pictures(out: &mut String, f: &FindingEntry) {
     let drawn = p.course.iter().map(|c| plots::course_picture(c, &id("course"), "the first end"));
     let drawn = drawn.chain(p.fine.iter().map(|h| plots::histogram_picture(h, &id("ages"))));
     let drawn = drawn.chain(p.survival.iter().map(|s| plots::survival_picture(s, &id("alive"))));
-    let drawn: Vec<String> =
-        drawn.map(|picture| format!("<figure>{}</figure>\n", picture.inline())).collect();
+    let drawn: Vec<String> = drawn
+        .map(|picture| format!("<figure tabindex=\"0\">{}</figure>\n", picture.inline()))
+        .collect();
     if !drawn.is_empty() {
         *out += &format!("<h3>When they ended</h3>\n{}", drawn.concat());
     }
@@ -84,7 +88,11 @@ fn hypotheses(out: &mut String, f: &FindingEntry, sources: &Sources) {
             h.ruled_out.iter().map(|why| format!("<li>not by {}</li>", escaped(why))).collect();
         let ruled = match ruled.is_empty() {
             true => ruled,
-            false => format!("<ul class=\"soft\">{ruled}</ul>"),
+            false => format!(
+                "<details><summary>Its timers that cannot be it: {}</summary>\
+                 <ul class=\"soft\">{ruled}</ul></details>",
+                h.ruled_out.len()
+            ),
         };
         *out += &format!(
             "<tr id=\"{}-h{n}\"><td class=\"n\">{}</td><th scope=\"row\">{}{ruled}</th>\

@@ -19,7 +19,7 @@ pub(super) fn write(out: &mut String, ladder: &Ladder, id: &str, sources: &Sourc
     *out += &format!(
         "<h3>The last connection: {flow}</h3>\n<p class=\"soft\">As the capture on {} saw it; it \
          does not tell whether a packet went further, or who sent what carries an address.</p>\n\
-         <figure>{}</figure>\n",
+         <figure tabindex=\"0\">{}</figure>\n",
         escaped(host),
         picture(ladder, id)
     );
@@ -68,7 +68,7 @@ fn picture(ladder: &Ladder, id: &str) -> String {
         let middle = (CLIENT + SERVER) / 2.0;
         canvas.rect("bg", (middle - width / 2.0 - 4.0, y - 22.0), (width + 8.0, 17.0));
         canvas.text((middle, y - 9.0), ("", "middle"), &short(&rung.says));
-        let class = if rung.says.contains("the end") { "off" } else { "fit" };
+        let class = if rung.says.ends_with(": the end") { "off" } else { "fit" };
         match rung.from {
             Some(Side::Client) => {
                 canvas.line(class, (CLIENT, y), (SERVER, y));
