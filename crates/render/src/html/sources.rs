@@ -75,7 +75,7 @@ impl Sources {
             let (id, says) = (escaped(&e.id), escaped(&e.says));
             let host = e.host.as_ref().map_or(String::new(), |h| format!(" On {}.", escaped(h)));
             let with = e.counted_with.as_ref().map_or(String::new(), |with| {
-                format!(" Same event as {}, counted there.", self.links(&[with.clone()]))
+                format!(" Same event as {}, counted there.", self.links(std::slice::from_ref(with)))
             });
             *out += &format!("<li id=\"{id}\"><strong>{id}</strong> {says}.{host}{with} See ");
             let cites: Vec<String> = e.cites.iter().map(|c| self.cite(c)).collect();

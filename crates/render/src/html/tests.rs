@@ -5,6 +5,7 @@ use hopclock_core::report::{EvidenceEntry, SCHEMA};
 fn hostile() -> Report {
     let says = "</main><script>alert(\"1\")</script>\u{202e}\u{7}' onload='x";
     Report {
+        timer_order: Vec::new(),
         schema: SCHEMA,
         findings: Vec::new(),
         evidence: vec![EvidenceEntry {
