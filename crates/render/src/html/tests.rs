@@ -1,3 +1,5 @@
+//! The page on made reports: hostile evidence stays text, and every link has its place.
+
 use super::*;
 use hopclock_core::inquest::evidence::Cite;
 use hopclock_core::report::{EvidenceEntry, SCHEMA};
