@@ -5,6 +5,7 @@
 
 mod advice;
 mod captures;
+mod cause_pages;
 mod collect;
 mod commands;
 mod examples;
