@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "nothing in a test binary is reachable from outside")]
 
 mod advice;
+mod browser;
 mod captures;
 mod cause_pages;
 mod collect;
