@@ -3,6 +3,7 @@
 
 mod finding;
 mod ladder;
+mod order;
 mod sources;
 
 use crate::svg::{self, escaped};
@@ -36,6 +37,7 @@ pub fn page(report: &Report) -> String {
     for entry in &report.findings {
         finding::write(&mut out, entry, &sources);
     }
+    order::write(&mut out, &report.timer_order, &sources);
     out += "<section aria-labelledby=\"rest\">\n<h2 id=\"rest\">What this stands on</h2>\n";
     sources.write(&mut out, report);
     list(&mut out, "Not looked at", &report.not_looked_at);

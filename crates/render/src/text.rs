@@ -5,6 +5,8 @@ mod details;
 mod explain;
 mod herrings;
 
+pub(crate) use details::{ORDER, capital, order_words};
+
 use crate::page::{Label, Page, columns, percent};
 use hopclock_core::inquest::advice::{Effect, Step};
 use hopclock_core::report::{FindingEntry, Hypothesis, Report};
@@ -266,7 +268,7 @@ pub(crate) fn place(step: &Step) -> String {
     }
 }
 
-const fn role(role: hopclock_core::terms::Role) -> &'static str {
+pub(crate) const fn role(role: hopclock_core::terms::Role) -> &'static str {
     use hopclock_core::terms::Role;
     match role {
         Role::Client => "client",

@@ -5,7 +5,7 @@ use super::{escaped, ladder, list};
 use crate::page::percent;
 use crate::plots;
 use crate::text;
-use hopclock_core::inquest::advice::Effect;
+use hopclock_core::inquest::advice::{Change, Effect};
 use hopclock_core::report::FindingEntry;
 use hopclock_core::terms::Outcome;
 
@@ -25,9 +25,7 @@ pub(super) fn write(out: &mut String, f: &FindingEntry, sources: &Sources) {
     fixes(out, f);
     if let Some(letter) = &f.letter {
         *out += "<h3>Letter to the other side&#39;s team</h3>\n<pre tabindex=\"0\">";
-        // `escaped` makes one line of its text; the letter has many.
-        let lines: Vec<String> = letter.lines().map(escaped).collect();
-        *out += &format!("{}</pre>\n", lines.join("\n"));
+        *out += &format!("{}</pre>\n", lines(letter));
     }
     *out += "</section>\n";
 }
@@ -59,7 +57,13 @@ fn answer(out: &mut String, f: &FindingEntry) {
     if f.outcome != Outcome::Named
         && let Some(step) = f.next_evidence.first()
     {
-        row("To settle it", &format!("on {}: {}", text::place(step), step.why));
+        let says = escaped(&format!("on {}: {}", text::place(step), step.why));
+        *out += &format!(
+            "<dt>To settle it</dt><dd>{says}<pre tabindex=\"0\">{}</pre>\
+             <a href=\"#{}-next\">All that would settle it</a></dd>\n",
+            lines(&step.run),
+            escaped(&f.id)
+        );
     }
     *out += "</dl>\n";
 }
@@ -135,10 +139,11 @@ fn next(out: &mut String, f: &FindingEntry) {
     if f.next_evidence.is_empty() {
         return;
     }
-    *out += "<h3>What would settle the rest</h3>\n<ol>\n";
+    *out += &format!("<h3 id=\"{}-next\">What would settle the rest</h3>\n<ol>\n", escaped(&f.id));
     for step in &f.next_evidence {
         let (place, why) = (escaped(&text::place(step)), escaped(&step.why));
-        let (run, apart) = (escaped(&step.run), escaped(&step.separates.join(", ")));
+        let run = lines(&step.run);
+        let apart = escaped(&step.separates.join(", "));
         *out += &format!(
             "<li>on {place}: {why}<pre>{run}</pre><span class=\"soft\">tells apart: {apart}</span>\
              </li>\n"
@@ -163,9 +168,28 @@ fn fixes(out: &mut String, f: &FindingEntry) {
             let (word, cause) = (text::effect(*effect), escaped(cause));
             *out += &format!("<li><span class=\"{class}\">{word}</span>: {cause}</li>\n");
         }
-        let (why, risk) = (escaped(&fix.why), escaped(&fix.risk));
+        let (why, risk) = (escaped(&text::capital(&fix.why)), escaped(&fix.risk));
         let undo = escaped(&fix.undo.join("; "));
-        *out += &format!("</ul>{why}. Cost: {risk}. Undo: {undo}.</li>\n");
+        *out += &format!("</ul><p>{why}.</p>");
+        *out += &fix.change.iter().map(change).collect::<String>();
+        *out +=
+            &format!("<p><strong>Cost</strong>: {risk}. <strong>Undo</strong>: {undo}.</p></li>\n");
     }
     *out += "</ul>\n";
+}
+
+/// On whom, the setting, and its value before and after.
+fn change(change: &Change) -> String {
+    let host = change.host.as_ref().map_or(String::new(), |host| format!(" {}", escaped(host)));
+    let (role, key) = (text::role(change.role), escaped(&change.key));
+    let (from, to) = (escaped(&change.from), escaped(&change.to));
+    format!(
+        "<p class=\"change\">{role}{host}: <code>{key}</code> from <strong>{from}</strong> to \
+         <strong>{to}</strong></p>"
+    )
+}
+
+/// A text of several lines, which `escaped` would make one of.
+fn lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
 }

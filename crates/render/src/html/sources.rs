@@ -38,6 +38,10 @@ impl Sources {
                 sources.uses(&r.evidence, &format!("{}-r{n}", f.id), "red herrings");
             }
         }
+        for (n, o) in report.timer_order.iter().enumerate() {
+            let ids = [o.shorter.evidence.as_slice(), &o.longer.evidence].concat();
+            sources.uses(&ids, &super::order::place(n), "the order of timers");
+        }
         sources
     }
 
@@ -87,7 +91,8 @@ impl Sources {
             if !used.is_empty() {
                 let back: Vec<String> = used.iter().map(back).collect();
                 let (n, back) = (used.len(), back.join(", "));
-                *out += &format!("<details><summary>Used {n} times</summary>{back}</details>");
+                let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
+                *out += &format!("<details><summary>Used {times}</summary>{back}</details>");
             }
             *out += "</li>\n";
         }

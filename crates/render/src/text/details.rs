@@ -89,7 +89,7 @@ fn fixes(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
@@ -216,13 +216,16 @@ fn cite(cite: &Cite) -> String {
     format!("{} {word}{plural} {}", cite.file, shown.join(", "))
 }
 
+/// Above the order of timers.
+pub(crate) const ORDER: &str = "The order of timers, whether or not it is today's cause";
+
 /// Timers that must be ordered: each that is not, and how many are.
 pub(super) fn order(report: &Report, page: Page, out: &mut dyn Write) -> io::Result<()> {
     let (kept, broken): (Vec<_>, Vec<_>) = report.timer_order.iter().partition(|o| o.holds);
     if broken.is_empty() && kept.is_empty() {
         return Ok(());
     }
-    page.heading(out, "The order of timers, whether or not it is today's cause")?;
+    page.heading(out, ORDER)?;
     for order in broken {
         let says = order_says(order);
         let first = format!("  {} ", page.label(Label::Bad, "violated:"));
@@ -240,12 +243,18 @@ pub(super) fn order(report: &Report, page: Page, out: &mut dyn Write) -> io::Res
 
 fn order_says(order: &Order) -> String {
     let (short, long) = (&order.shorter, &order.longer);
-    let is = if order.holds { "is shorter" } else { "must be shorter" };
     let cites: Vec<&str> =
         short.evidence.iter().chain(&long.evidence).map(String::as_str).collect();
     let cites = if cites.is_empty() { String::new() } else { format!(" [{}]", cites.join(" ")) };
+    format!("{}{cites}", order_words(order))
+}
+
+/// Which timer must be shorter than which, without what it stands on.
+pub(crate) fn order_words(order: &Order) -> String {
+    let (short, long) = (&order.shorter, &order.longer);
+    let is = if order.holds { "is shorter" } else { "must be shorter" };
     format!(
-        "{} ({} s) {is} than {} ({} s){cites}",
+        "{} ({} s) {is} than {} ({} s)",
         short.what,
         number(short.seconds),
         long.what,
