@@ -2,8 +2,9 @@
 //! contrast in light and in dark, links and headings in order, and A4 on paper.
 
 use hopclock_tests::command::run;
-use hopclock_tests::{scratch, tool};
+use hopclock_tests::{repo, scratch, tool};
 use serde_json::Value;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,9 +66,11 @@ fn measured(chromium: &Path, name: &str, page: &str) -> Vec<(u64, bool, u64, Vec
     fs::remove_dir_all(folder).unwrap();
     let json =
         printed.split_once("<pre id=\"measured\">").and_then(|(_, t)| t.split_once("</pre>"));
-    let json = json.unwrap_or_else(|| panic!("{name}: nothing measured: {printed}")).0;
-    let json = json.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    let frames: Vec<Value> = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
+    assert!(json.is_some(), "{name}: nothing measured: {printed}");
+    let json = json.unwrap().0.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let frames: Result<Vec<Value>, _> = serde_json::from_str(&json);
+    assert!(frames.is_ok(), "{name}: {json}");
+    let frames = frames.unwrap();
     let read = |f: &Value| {
         let asked = f.get("frame").unwrap() == "dark";
         let is = f.get("dark").unwrap().as_bool().unwrap();
@@ -140,4 +143,51 @@ fn on_paper_it_is_a4_and_whole() {
         assert!(printed.contains("Inputs"), "{example}");
         fs::remove_dir_all(folder).unwrap();
     }
+}
+
+/// A digest (FNV-1a, 64 bits) of what the README's picture shows: the page with its style, to the
+/// end of the first picture in it.
+fn shown(page: &str) -> String {
+    let top = page.split("</figure>").next().unwrap();
+    let digest = top.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{digest:016x}\n")
+}
+
+#[test]
+fn the_picture_in_the_readme_is_of_the_present_page() {
+    let (picture, sum) = (repo().join("docs/report.png"), repo().join("docs/report.png.sum"));
+    let page = made("egress-12h").0;
+    if env::var_os("HOPCLOCK_BLESS").is_some() {
+        let Some(chromium) = tool("the_picture_in_the_readme", "chromium") else { return };
+        let folder = folder("picture");
+        fs::write(folder.join("page.html"), &page).unwrap();
+        browse(
+            &chromium,
+            &folder,
+            &["--window-size=1000,1200", "--screenshot=page.png"],
+            "page.html",
+        );
+        // Smaller where there is a program for it; as it is where there is none.
+        let small = Command::new("pngquant")
+            .args(["--strip", "-o", "small.png", "32", "page.png"])
+            .current_dir(&folder)
+            .status();
+        let made = if small.is_ok_and(|s| s.success()) { "small.png" } else { "page.png" };
+        fs::copy(folder.join(made), &picture).unwrap();
+        fs::write(&sum, shown(&page)).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+    let bytes = fs::read(&picture).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "docs/report.png is no PNG");
+    assert!(bytes.len() < 150_000, "docs/report.png: {} bytes", bytes.len());
+    assert_eq!(
+        fs::read_to_string(&sum).unwrap(),
+        shown(&page),
+        "docs/report.png shows another page than today's: with chromium installed, run the tests \
+         with HOPCLOCK_BLESS=1 and look at the picture"
+    );
+    let readme = fs::read_to_string(repo().join("README.md")).unwrap();
+    assert!(readme.contains("](docs/report.png)"), "the README does not show docs/report.png");
 }
