@@ -3,6 +3,7 @@
 
 use crate::replay::{PA, Story};
 use hopclock_core::conntrack::packet::flag;
+use hopclock_core::time::Moment;
 use hopclock_tests::command::run;
 use hopclock_tests::{repo, schema, scratch};
 use serde_json::Value;
@@ -322,13 +323,31 @@ fn both_sides_of_a_translating_box_are_told_apart_by_its_dump() {
     assert!(!told.contains("were INVALID"), "{told}");
 }
 
+/// A log that calls the end of each recorded connection a loss: what closes in order and is missed
+/// by nobody is no finding.
+fn complaints(name: &str) -> String {
+    let capture = repo().join("tests/captures/nat").join(name);
+    let flows = run(["flows", "--format", "jsonl", capture.to_str().unwrap()]).jsonl();
+    let line = |flow: &Value| {
+        let at = Moment::from_ns(flow["last_ns"].as_i64().unwrap());
+        let (client, server) = (flow["client"].as_str().unwrap(), flow["server"].as_str().unwrap());
+        let at = hopclock_core::dump::header::stamp(at);
+        format!("{at} ERROR connection {client} -> {server} lost: unexpected end of file\n")
+    };
+    flows.iter().map(line).collect()
+}
+
 /// Recorded at a real box that translated: the replay pairs both sides without a dump.
 #[test]
 fn recorded_translations_are_paired_by_what_the_capture_shows() {
     let recorded = |name: &str| fs::read(repo().join("tests/captures/nat").join(name)).unwrap();
     let sysctl = "net.netfilter.nf_conntrack_tcp_timeout_established = 432000\n";
     let at = |name: &str| {
-        report(&[(&format!("hop-box/{name}"), &recorded(name)), ("hop-box/s", sysctl.as_bytes())])
+        report(&[
+            (&format!("hop-box/{name}"), &recorded(name)),
+            ("hop-box/s", sysctl.as_bytes()),
+            ("client/app.log", complaints(name).as_bytes()),
+        ])
     };
     for name in ["snat.pcap", "dnat.pcap", "both.pcapng", "reuse.pcap"] {
         let told = says(&at(name));

@@ -124,7 +124,12 @@ impl Page {
 
     /// A heading on a line of its own, with an empty line before it.
     pub fn heading(self, out: &mut dyn Write, text: &str) -> io::Result<()> {
-        writeln!(out, "\n{}", self.label(Label::Heading, text))
+        writeln!(out)?;
+        for (at, line) in self.lines(0, 2, text).iter().enumerate() {
+            let indent = if at == 0 { "" } else { "  " };
+            writeln!(out, "{indent}{}", self.label(Label::Heading, line))?;
+        }
+        Ok(())
     }
 }
 
