@@ -6,7 +6,7 @@ use crate::page::percent;
 use crate::plots;
 use crate::text;
 use hopclock_core::inquest::advice::{Change, Effect};
-use hopclock_core::report::FindingEntry;
+use hopclock_core::report::{FindingEntry, Hypothesis};
 use hopclock_core::terms::Outcome;
 
 /// The whole finding.
@@ -83,32 +83,48 @@ fn pictures(out: &mut String, f: &FindingEntry) {
     list(out, "Of the rhythm", &f.rhythm_notes);
 }
 
+/// Causes below this share are told, folded.
+const FOLDED_BELOW: f64 = 0.001;
+const TABLE: &str = "<table><thead><tr><th scope=\"col\" class=\"n\">share</th>\
+    <th scope=\"col\">cause</th><th scope=\"col\">for</th><th scope=\"col\">against</th>\
+    </tr></thead>\n<tbody>\n";
+const TABLE_END: &str = "</tbody></table>\n";
+
 fn hypotheses(out: &mut String, f: &FindingEntry, sources: &Sources) {
-    *out += "<h3>Hypotheses</h3>\n<table><thead><tr><th scope=\"col\" class=\"n\">share</th>\
-             <th scope=\"col\">cause</th><th scope=\"col\">for</th><th scope=\"col\">against</th>\
-             </tr></thead>\n<tbody>\n";
-    for (n, h) in f.hypotheses.iter().enumerate() {
-        let ruled: String =
-            h.ruled_out.iter().map(|why| format!("<li>not by {}</li>", escaped(why))).collect();
-        let ruled = match ruled.is_empty() {
-            true => ruled,
-            false => format!(
-                "<details><summary>Its timers that cannot be it: {}</summary>\
-                 <ul class=\"soft\">{ruled}</ul></details>",
-                h.ruled_out.len()
-            ),
-        };
+    *out += "<h3>Hypotheses</h3>\n";
+    let shown = f.hypotheses.iter().take_while(|h| h.probability >= FOLDED_BELOW).count();
+    let rows: Vec<String> = (0..).zip(&f.hypotheses).map(|(n, h)| row(f, n, h, sources)).collect();
+    let (shown, folded) = rows.split_at(shown.min(rows.len()));
+    *out += &format!("{TABLE}{}{TABLE_END}", shown.concat());
+    if !folded.is_empty() {
+        let (count, rows) = (folded.len(), folded.concat());
         *out += &format!(
-            "<tr id=\"{}-h{n}\"><td class=\"n\">{}</td><th scope=\"row\">{}{ruled}</th>\
-             <td data-h=\"for\">{}</td><td data-h=\"against\">{}</td></tr>\n",
-            f.id,
-            percent(h.probability, 1),
-            escaped(&text::line(h)),
-            sources.links(&h.speaks_for),
-            sources.links(&h.against)
+            "<details><summary>{count} more, each under 0.1 %</summary>\n{TABLE}{rows}{TABLE_END}\
+             </details>\n"
         );
     }
-    *out += "</tbody></table>\n";
+}
+
+fn row(f: &FindingEntry, n: usize, h: &Hypothesis, sources: &Sources) -> String {
+    let ruled: String =
+        h.ruled_out.iter().map(|why| format!("<li>not by {}</li>", escaped(why))).collect();
+    let ruled = match ruled.is_empty() {
+        true => ruled,
+        false => format!(
+            "<details><summary>Its timers that cannot be it: {}</summary>\
+             <ul class=\"soft\">{ruled}</ul></details>",
+            h.ruled_out.len()
+        ),
+    };
+    format!(
+        "<tr id=\"{}-h{n}\"><td class=\"n\">{}</td><th scope=\"row\">{}{ruled}</th>\
+         <td data-h=\"for\">{}</td><td data-h=\"against\">{}</td></tr>\n",
+        f.id,
+        percent(h.probability, 1),
+        escaped(&text::line(h)),
+        sources.links(&h.speaks_for),
+        sources.links(&h.against)
+    )
 }
 
 fn herrings(out: &mut String, f: &FindingEntry, sources: &Sources) {
