@@ -23,6 +23,7 @@ mod letter;
 mod logs;
 mod manual;
 mod markdown;
+mod own_clocks;
 mod progress;
 mod purity;
 mod readme;

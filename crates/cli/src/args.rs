@@ -189,6 +189,9 @@ pub struct Diagnose {
     /// How lines are taken
     #[command(flatten)]
     pub lines: LineOverrides,
+    /// The site's own timers
+    #[command(flatten)]
+    pub own: OwnClocks,
 }
 
 /// What the user knows better than the phrasebook of logs.
@@ -203,6 +206,14 @@ pub struct LineOverrides {
     /// Field `NAME=` that tells connections apart
     #[arg(long, value_name = "NAME")]
     pub key: Option<String>,
+}
+
+/// Timers the catalogue does not know.
+#[derive(Clone, Debug, clap::Args)]
+pub struct OwnClocks {
+    /// Know the timers in this file as well (TOML; see `hopclock help clocks`)
+    #[arg(long, value_name = "FILE")]
+    pub clocks: Vec<PathBuf>,
 }
 
 /// `hopclock flows`.
@@ -306,6 +317,9 @@ pub struct Rhythm {
     /// How lines are taken
     #[command(flatten)]
     pub lines: LineOverrides,
+    /// The site's own timers
+    #[command(flatten)]
+    pub own: OwnClocks,
 }
 
 /// `hopclock clocks`.
@@ -313,11 +327,23 @@ pub struct Rhythm {
 #[command(after_help = "Examples:
   hopclock clocks 350
   hopclock clocks nginx
-  hopclock clocks 12h")]
+  hopclock clocks 12h
+  hopclock clocks --idle 300..400
+  hopclock clocks --clocks site.toml edge
+
+A file of --clocks has the catalogue's form, in TOML: [[clock]] with id, product,
+owner (nat, firewall, load-balancer, proxy, server …), setting, default_s in
+seconds, anchor (idle, idle-app, open …). A known id is replaced.")]
 pub struct Clocks {
     /// A time (350, 5m, 12h) or a word of a product, setting or note; without one, every timer
     #[arg(value_name = "SECONDS or WORD")]
     pub wanted: Option<String>,
+    /// Timers of silence between two times, such as 300..400 or 5m..1h
+    #[arg(long, value_name = "FROM..TO", conflicts_with = "wanted")]
+    pub idle: Option<String>,
+    /// The site's own timers
+    #[command(flatten)]
+    pub own: OwnClocks,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -4,6 +4,8 @@
 //! A match with the catalogue suggests and never names: dozens of clocks are 60, 300 or 3600 s.
 //! What a row means for an incident is the inquest's business; here are only the facts.
 
+mod own;
+
 use crate::terms::Anchor;
 use serde::{Deserialize, Serialize};
 

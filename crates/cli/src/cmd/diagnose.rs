@@ -1,6 +1,7 @@
 //! `hopclock diagnose`: evidence in, an argued cause out.
 
 use crate::args::{Diagnose, Format};
+use crate::cmd::clocks::add_own;
 use crate::exit::{Exit, Trouble};
 use crate::redaction::Hiding;
 use crate::{intake, progress, screen};
@@ -22,6 +23,8 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
     }
     let mut hiding = Hiding::asked(&typed.redaction)?;
     progress::expect(&typed.evidence, typed.quiet);
+    let mut court = Court::builtin().map_err(Trouble::Broken)?;
+    add_own(&mut court.law.catalogue, &typed.own)?;
     let intake = intake::take(&typed.evidence, &typed.lines);
     if intake.facts.sources.is_empty() {
         let hint =
@@ -35,7 +38,6 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
     progress::aside();
     crate::exit::told(&intake.unusable);
     progress::phase("weighing the causes");
-    let court = Court::builtin().map_err(Trouble::Broken)?;
     let findings = court.hold(&intake.facts);
     let blind = blind::not_looked_at(&intake.facts, &findings);
     let mut report = report::of(&court.law, &findings, intake.inputs, blind);

@@ -1,6 +1,7 @@
 //! `hopclock rhythm`: logs in; anchor, period and drift of their endings out.
 
 use crate::args::{Format, Rhythm as Typed};
+use crate::cmd::clocks::add_own;
 use crate::exit::{Exit, Trouble};
 use crate::intake::{self, Intake};
 use crate::{progress, screen};
@@ -33,7 +34,8 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
         };
         return Err(Trouble::NoInput { why, hint: Some(hint.to_owned()) });
     }
-    let catalogue = Catalogue::builtin().map_err(Trouble::Broken)?;
+    let mut catalogue = Catalogue::builtin().map_err(Trouble::Broken)?;
+    add_own(&mut catalogue, &typed.own)?;
     let zone = if typed.utc { TimeZone::UTC } else { TimeZone::system() };
     let mut series: Vec<Entry> =
         gathered(&logs).iter().map(|g| entry(g, &catalogue, &zone)).collect();
