@@ -121,6 +121,14 @@ fn no_format_keeps_an_address_or_a_host_and_the_argument_is_the_same() {
                 assert_eq!(argued(&ran.json()), argued(&plain), "{folder}");
             }
         }
+        let page = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("redacted.html");
+        let file = page.to_str().unwrap();
+        let ran = run(["diagnose", "--redact-key", KEY, "--html", file, folder]);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        let out = fs::read_to_string(&page).unwrap().replace(folder, "");
+        for name in &named {
+            assert!(!out.contains(name), "{folder} as a page keeps {name}");
+        }
     }
 }
 
