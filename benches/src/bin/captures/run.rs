@@ -88,18 +88,35 @@ pub fn run(plan: Plan) -> io::Result<bool> {
                 Ok(())
             })?,
             of(Work::Model)?,
-            best(|| replayed(&command, &made.path))?,
+            best(|| replayed(&command, &made.path, &[]))?,
         ];
         let cell = |s: &f64| format!("{:>6.2} {:>4.1}x", plan.packets as f64 / s / 1e6, s / floor);
         let cells: Vec<String> = seconds.iter().map(cell).collect();
         println!("{:>12}  {}", plan.packets, cells.join(" "));
+        let [.., replay] = seconds;
+        for (what, sweep) in SWEEPS {
+            let swept = best(|| replayed(&command, &made.path, &["--sweep", sweep]))?;
+            let tried = sweep.split(',').count() as f64;
+            println!(
+                "{:>12}  a sweep of {tried} {what}: {:.2} of as many replays",
+                "",
+                swept / replay / tried
+            );
+        }
     }
     Ok(true)
 }
 
+/// What is swept: timers share a table, a switch asks for one of its own.
+const SWEEPS: [(&str, &str); 2] = [
+    ("timers", "tcp_timeout_established=60,100,350,600,900,3600,7440,43200"),
+    ("switches", "tcp_be_liberal=0,1"),
+];
+
 /// The command as a user runs it, its answer thrown away.
-fn replayed(command: &Path, file: &Path) -> io::Result<()> {
-    let status = Command::new(command).arg("replay").arg(file).stdout(Stdio::null()).status()?;
+fn replayed(command: &Path, file: &Path, more: &[&str]) -> io::Result<()> {
+    let mut command = Command::new(command);
+    let status = command.arg("replay").arg(file).args(more).stdout(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("replay: {status}"))) }
 }
 
