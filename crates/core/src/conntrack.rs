@@ -20,6 +20,7 @@ pub mod record;
 pub mod replay;
 pub mod rules;
 pub mod settings;
+mod start;
 pub mod state;
 pub mod sweep;
 mod table;

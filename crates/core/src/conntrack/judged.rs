@@ -63,6 +63,22 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// A packet that met no entry and made none: INVALID, it leaves as it came.
+    pub(super) const fn refused(tuple: Tuple, reason: Option<Reason>) -> Self {
+        Self {
+            verdict: Verdict::Invalid,
+            ct_state: CtState::Invalid,
+            reason,
+            refreshed: false,
+            lowered: None,
+            entry: None,
+            created: false,
+            turned: false,
+            killed: false,
+            leaves_as: tuple,
+        }
+    }
+
     /// Whether this packet is more than one of many: the first of an entry, one that changes its
     /// state, is refused, or passes without effect.
     pub const fn matters(&self) -> bool {

@@ -53,7 +53,6 @@ impl Reaches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conntrack::judged::CtState;
 
     fn tuple(src: ([u8; 4], u16), dst: ([u8; 4], u16)) -> Tuple {
         Tuple { src: src.0.into(), dst: dst.0.into(), sport: src.1, dport: dst.1, proto: 6 }
@@ -64,18 +63,7 @@ mod tests {
     const SERVER: ([u8; 4], u16) = ([203, 0, 113, 7], 443);
 
     fn judged(verdict: Verdict, leaves_as: Tuple) -> Judged {
-        Judged {
-            verdict,
-            ct_state: CtState::Invalid,
-            reason: None,
-            refreshed: false,
-            lowered: None,
-            entry: None,
-            created: false,
-            turned: false,
-            killed: false,
-            leaves_as,
-        }
+        Judged { verdict, ..Judged::refused(leaves_as, None) }
     }
 
     #[test]

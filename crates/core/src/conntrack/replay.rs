@@ -7,33 +7,20 @@
 
 use std::collections::HashMap;
 
-use super::entry::{Counters, Entry, Proto, Status, TcpFlow, half_flag};
 use super::front::Front;
 pub use super::front::Tally;
 use super::hash::Quick;
 use super::judged::{Event, Judged, Verdict};
-use super::packet::{Body, Packet, Tuple, flag, proto};
+use super::packet::{Body, Packet, Tuple, flag};
 use super::record::{Line, Record, TimerRecord};
 use super::settings::Settings;
-use super::state::State;
+pub use super::start::Taken;
+use super::start::{self, Start};
 use super::table::Table;
 use super::version::Kernel;
 use crate::capture;
 use crate::dump::conntrack as dump;
-use crate::time::{Gap, Moment};
-
-/// What was taken of a start state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Taken {
-    /// Entries put into the table.
-    pub entries: u64,
-    /// Entries that were already over when the capture began.
-    pub over: u64,
-    /// Translations alone: what a dump says of time is of no use to a capture that began before.
-    pub translations: u64,
-    /// Lines of protocols or states the model does not know, and tuples that were taken.
-    pub skipped: u64,
-}
+use crate::time::Moment;
 
 /// One packet that the table saw.
 #[derive(Clone, Copy, Debug)]
@@ -104,37 +91,23 @@ impl Replay {
         taken_at: Moment,
         begins: Moment,
     ) -> Taken {
-        let mut taken = Taken::default();
-        if taken_at > begins {
-            for (original, reply) in entries.iter().filter_map(translation_of) {
+        start::take(entries, (taken_at, begins), |start| match start {
+            Start::Translation(original, reply) => {
                 self.translate(original, reply);
-                taken.translations += 1;
+                true
             }
-            return taken;
-        }
-        for told in entries {
-            let Some(entry) = entry_of(told, taken_at) else {
-                taken.skipped += 1;
-                continue;
-            };
-            if entry.expires <= begins && !entry.status.offload {
-                taken.over += 1;
-            } else if self.table.insert(entry) {
+            Start::Entry(entry) => {
+                if !self.table.insert(entry) {
+                    return false;
+                }
                 if let Some(other) = &mut self.as_it_was {
                     other.insert(entry);
                 }
-                taken.entries += 1;
                 self.met.insert(self.front.flow(&entry.original), ());
-                self.remember_translation(&entry);
-            } else {
-                taken.skipped += 1;
+                self.translate(entry.original, entry.reply);
+                true
             }
-        }
-        taken
-    }
-
-    fn remember_translation(&mut self, entry: &Entry) {
-        self.translate(entry.original, entry.reply);
+        })
     }
 
     /// Makes a translation known, as a dump tells it: packets of `original` are answered as
@@ -257,66 +230,4 @@ impl Replay {
 /// What the ends notice of a verdict: whether the packet went through, and as whose.
 fn fate(judged: &Judged) -> (bool, Tuple) {
     (matches!(judged.verdict, Verdict::Invalid | Verdict::Drop), judged.leaves_as)
-}
-
-/// How a dump's entry is translated; `None` if it is not.
-pub(super) fn translation_of(told: &dump::Entry) -> Option<(Tuple, Tuple)> {
-    let entry = entry_of(told, Moment::from_ns(0))?;
-    (entry.original.inverse() != Some(entry.reply)).then_some((entry.original, entry.reply))
-}
-
-/// An entry as a dump tells of it; `None` for what the model does not know.
-pub(super) fn entry_of(told: &dump::Entry, taken_at: Moment) -> Option<Entry> {
-    let number = match told.protocol.as_str() {
-        "tcp" => proto::TCP,
-        "udp" => proto::UDP,
-        _ => return None,
-    };
-    let tuple = |t: &dump::Tuple| Tuple {
-        src: t.src,
-        dst: t.dst,
-        sport: t.sport,
-        dport: t.dport,
-        proto: number,
-    };
-    let original = tuple(&told.original);
-    let reply = told.reply.as_ref().map(tuple).or_else(|| original.inverse())?;
-    let proto = match number {
-        proto::TCP => {
-            let mut flow = TcpFlow { state: state_of(told)?, ..TcpFlow::default() };
-            for half in [&mut flow.original, &mut flow.reply] {
-                half.flags = half_flag::BE_LIBERAL | half_flag::SACK_PERM;
-            }
-            Proto::Tcp(flow)
-        }
-        _ => Proto::Udp { stream_from: taken_at },
-    };
-    // Timers of offloaded entries are not printed; the flowtable keeps pushing them out by a day.
-    let untold = if told.offloaded { 86_400 } else { 0 };
-    let remaining = i64::try_from(told.remaining_s.unwrap_or(untold)).ok()?;
-    Some(Entry {
-        id: 0,
-        original,
-        reply,
-        status: Status {
-            seen_reply: !told.unreplied,
-            assured: told.assured,
-            fixed_timeout: false,
-            offload: told.offloaded,
-        },
-        expires: taken_at.plus(Gap::from_secs(remaining)),
-        counted_original: Counters::default(),
-        counted_reply: Counters::default(),
-        proto,
-        queued_for: taken_at,
-    })
-}
-
-/// Offloaded entries print no state; they are established.
-fn state_of(told: &dump::Entry) -> Option<State> {
-    match &told.tcp_state {
-        Some(name) => State::named(name),
-        None if told.offloaded => Some(State::Established),
-        None => None,
-    }
 }

@@ -19,13 +19,14 @@ mod variant;
 
 use std::collections::HashMap;
 
+use super::entry::Entry;
 use super::front::{Front, Tally};
 use super::hash::Quick;
 use super::judged::{Judged, Verdict};
 use super::packet::{Body, Packet, Tuple, flag};
 use super::reach::Translation;
-use super::replay::{Taken, entry_of, translation_of};
 use super::settings::Settings;
+use super::start::{self, Start, Taken};
 use super::version::Kernel;
 use crate::capture;
 use crate::dump::conntrack as dump;
@@ -89,6 +90,23 @@ struct Passing {
     packet: Packet,
 }
 
+/// What the trunk makes of a packet.
+#[derive(Clone, Copy, Debug)]
+struct Shared<'a> {
+    judged: &'a Judged,
+    /// Where the entry stands that the packet's connection has by now.
+    entry: Option<(&'a Trunk, &'a Flow)>,
+}
+
+impl Shared<'_> {
+    /// That entry, as it is in the lane of this place.
+    fn entry_at(&self, place: usize) -> Option<Entry> {
+        let (trunk, flow) = self.entry?;
+        let (entry, goes) = trunk.entry_of(flow)?;
+        goes.get(place).map(|at| Entry { expires: *at, ..entry })
+    }
+}
+
 impl Passing {
     fn flags(&self) -> u8 {
         if let Body::Tcp(tcp) = &self.packet.body { tcp.flags } else { 0 }
@@ -134,30 +152,20 @@ impl Sweep {
         taken_at: Moment,
         begins: Moment,
     ) -> Taken {
-        let mut taken = Taken::default();
-        if taken_at > begins {
-            for (original, reply) in entries.iter().filter_map(translation_of) {
+        start::take(entries, (taken_at, begins), |start| match start {
+            Start::Translation(original, reply) => {
                 self.translate(original, reply);
-                taken.translations += 1;
+                true
             }
-            return taken;
-        }
-        for told in entries {
-            let Some(entry) = entry_of(told, taken_at) else {
-                taken.skipped += 1;
-                continue;
-            };
-            if entry.expires <= begins && !entry.status.offload {
-                taken.over += 1;
-            } else if self.lanes.iter_mut().all(|lane| lane.insert(entry)) {
-                taken.entries += 1;
+            Start::Entry(entry) => {
+                if !self.lanes.iter_mut().all(|lane| lane.insert(entry)) {
+                    return false;
+                }
                 self.translate(entry.original, entry.reply);
                 self.stand(entry, begins);
-            } else {
-                taken.skipped += 1;
+                true
             }
-        }
-        taken
+        })
     }
 
     /// As [`super::Replay::translate`], for every lane.
@@ -210,23 +218,18 @@ impl Sweep {
 
     /// Shows a packet to each lane; `shared` is what the trunk makes of it.
     fn in_lanes(&mut self, passing: &Passing, shared: Option<&Judged>) {
-        let met = match (&self.trunk, self.flows.get(&passing.flow)) {
-            (Some(trunk), Some(flow)) => trunk.entry_of(flow),
+        let entry = match (&self.trunk, self.flows.get(&passing.flow)) {
+            (Some(trunk), Some(flow)) => Some((trunk, flow)),
             _ => None,
         };
-        let shared = shared.map(|judged| (judged, met));
+        let shared = shared.map(|judged| Shared { judged, entry });
         let Some((first, others)) = self.lanes.split_first_mut() else { return };
         let was = first.meets(passing, (None, shared));
         let verdict = was.as_ref().map(|was| was.verdict);
         self.front.tally.invalid += u64::from(verdict == Some(Verdict::Invalid));
         self.front.tally.ignored += u64::from(verdict == Some(Verdict::Ignore));
-        let mut parts = false;
         for lane in others {
             lane.meets(passing, (was.as_ref(), shared));
-            parts |= lane.has_left(&passing.flow);
-        }
-        if parts && let Some(flow) = self.flows.get_mut(&passing.flow) {
-            flow.apart = true;
         }
     }
 

@@ -519,17 +519,6 @@ fn apply(entry: &mut Entry, dir: Dir, packet: &Packet, step: Step, now: Moment) 
 }
 
 /// A packet without an entry, refused.
-fn refused(packet: &Packet, reason: Reason) -> Judged {
-    Judged {
-        verdict: Verdict::Invalid,
-        ct_state: CtState::Invalid,
-        reason: Some(reason),
-        refreshed: false,
-        lowered: None,
-        entry: None,
-        created: false,
-        turned: false,
-        killed: false,
-        leaves_as: packet.tuple,
-    }
+const fn refused(packet: &Packet, reason: Reason) -> Judged {
+    Judged::refused(packet.tuple, Some(reason))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::probe::Injector;
-use super::{Flow, Known, Passing, Variant};
+use super::{Flow, Known, Passing, Shared, Variant};
 use crate::conntrack::entry::Entry;
 use crate::conntrack::hash::Quick;
 use crate::conntrack::judged::{Event, Gone, Judged, Verdict};
@@ -83,7 +83,7 @@ pub struct RunOut {
 }
 
 /// What one variant did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Row {
     /// The variant; `as captured` for what was.
     pub name: String,
@@ -125,12 +125,8 @@ pub struct Row {
     pub vanished_s: u32,
 }
 
-/// An entry of the trunk, and when it goes in each lane that follows.
-type Held<'a> = (Entry, &'a [Moment]);
-
 #[derive(Debug)]
 pub(super) struct Lane {
-    variant: Variant,
     /// Its place in the trunk, if it follows that.
     place: Option<usize>,
     /// Connections for which it no longer does.
@@ -184,29 +180,14 @@ pub(super) const fn is_open(state: Option<State>) -> bool {
 impl Lane {
     pub(super) fn new(variant: Variant, place: Option<usize>, rules: Rules) -> Self {
         let row = Row {
-            name: variant.name.clone(),
-            opened: 0,
-            run_out: 0,
-            first_run_out: None,
-            taken_up: 0,
-            cut: 0,
-            saved: 0,
-            first_parted: None,
-            invalid: 0,
-            ignored: 0,
-            reasons: Vec::new(),
-            unsent: 0,
+            name: variant.name,
             added: variant.probes.map(|_| 0),
-            simulated: 0,
-            standing: 0,
-            outlives_s: None,
-            entries_at_this_rate: None,
             vanished_s: variant.settings.tcp.established,
+            ..Row::default()
         };
         Self {
             table: Table::new(variant.settings, rules),
             injector: variant.probes.map(Injector::new),
-            variant,
             place,
             left: HashMap::default(),
             parted: HashMap::default(),
@@ -240,22 +221,20 @@ impl Lane {
     }
 
     /// A recorded packet: `was` is its fate when the capture was taken, `shared` what the trunk
-    /// makes of it and the entry that it holds by now.
+    /// makes of it.
     pub(super) fn meets(
         &mut self,
         passing: &Passing,
-        (was, shared): (Option<&Judged>, Option<(&Judged, Option<Held<'_>>)>),
+        (was, shared): (Option<&Judged>, Option<Shared<'_>>),
     ) -> Option<Judged> {
         match (shared, self.place) {
-            (Some((judged, met)), Some(place)) if !self.has_left(&passing.flow) => {
+            (Some(shared), Some(place)) if !self.has_left(&passing.flow) => {
+                let judged = shared.judged;
                 self.count(passing, judged, Some(passing.number));
                 if let Some(was) = was
                     && through(passing, was) != through(passing, judged)
                 {
-                    let own = |(entry, goes): Held<'_>| {
-                        goes.get(place).map(|at| Entry { expires: *at, ..entry })
-                    };
-                    self.leave(passing.flow, met.and_then(own));
+                    self.leave(passing.flow, shared.entry_at(place));
                     self.part(passing, was, judged);
                 }
                 Some(*judged)
@@ -450,7 +429,6 @@ impl Lane {
             row.entries_at_this_rate =
                 (span_s > 0.0 && count >= ENOUGH).then(|| opened as f64 / span_s * stay);
         }
-        row.vanished_s = self.variant.settings.tcp.established;
         row
     }
 }

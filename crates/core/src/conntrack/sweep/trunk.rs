@@ -23,6 +23,8 @@ pub(super) struct Trunk {
     table: Table,
     /// By lane: its place among those that follow the trunk.
     places: Vec<Option<usize>>,
+    /// Every lane has one.
+    all: bool,
     max: Option<u32>,
     full: bool,
 }
@@ -74,7 +76,8 @@ impl Trunk {
         }
         let mut table = Table::new(Settings { max: None, ..was }, rules);
         table.compute_under(others);
-        Some(Self { table, places, max: was.max.filter(|max| *max > 0), full: false })
+        let all = places.iter().all(Option::is_some);
+        Some(Self { table, places, all, max: was.max.filter(|max| *max > 0), full: false })
     }
 
     pub(super) fn place(&self, lane: usize) -> Option<usize> {
@@ -82,8 +85,8 @@ impl Trunk {
     }
 
     /// No lane has a table of its own from the beginning.
-    pub(super) fn carries_all(&self) -> bool {
-        self.places.iter().all(Option::is_some)
+    pub(super) const fn carries_all(&self) -> bool {
+        self.all
     }
 
     pub(super) const fn table_mut(&mut self) -> &mut Table {
@@ -151,8 +154,8 @@ impl Sweep {
         let trunk = self.trunk.as_mut()?;
         // Whether refused ends lower the timer hangs on what is left of it.
         let ends = passing.flags() & (flag::FIN | flag::RST) != 0;
-        let flow = self.flows.get(&passing.flow);
-        let held = if ends { flow.and_then(|flow| trunk.entry_of(flow)) } else { None };
+        let flow = if ends { self.flows.get(&passing.flow) } else { None };
+        let held = flow.and_then(|flow| trunk.entry_of(flow));
         let judged = trunk.table.packet(passing.at, &passing.packet);
         if let Some((entry, goes)) = held
             && judged.verdict == Verdict::Invalid
