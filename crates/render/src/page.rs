@@ -73,9 +73,16 @@ impl Page {
     }
 
     /// As [`Page::wrap`], with the words under one label and nothing before them.
-    pub fn wrap_label(self, out: &mut dyn Write, label: Label, text: &str) -> io::Result<()> {
-        for line in self.lines(0, 0, text) {
-            writeln!(out, "{}", self.label(label, &line))?;
+    pub fn wrap_label(
+        self,
+        out: &mut dyn Write,
+        label: Label,
+        hanging: usize,
+        text: &str,
+    ) -> io::Result<()> {
+        for (n, line) in self.lines(0, hanging, text).iter().enumerate() {
+            let indent = if n > 0 { hanging } else { 0 };
+            writeln!(out, "{:indent$}{}", "", self.label(label, line))?;
         }
         Ok(())
     }
@@ -125,11 +132,7 @@ impl Page {
     /// A heading on a line of its own, with an empty line before it.
     pub fn heading(self, out: &mut dyn Write, text: &str) -> io::Result<()> {
         writeln!(out)?;
-        for (at, line) in self.lines(0, 2, text).iter().enumerate() {
-            let indent = if at == 0 { "" } else { "  " };
-            writeln!(out, "{indent}{}", self.label(Label::Heading, line))?;
-        }
-        Ok(())
+        self.wrap_label(out, Label::Heading, 2, text)
     }
 }
 

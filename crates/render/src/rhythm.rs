@@ -2,6 +2,7 @@
 
 use crate::markdown::safe;
 use crate::page::{Label, Page};
+use crate::text::capital;
 use crate::{plots, svg};
 use hopclock_core::report::Input;
 use hopclock_core::rhythm::plot::{Plots, length};
@@ -227,11 +228,6 @@ fn period(rhythm: &Rhythm) -> Option<String> {
             bounds.trim_start_matches("; ").trim_end_matches("95 %")
         ),
     })
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 fn numbers(entry: &Entry) -> Vec<String> {

@@ -52,7 +52,7 @@ pub fn first_screen(report: &Report, page: Page, out: &mut dyn Write) -> io::Res
 }
 
 fn answer(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    page.wrap_label(out, Label::Heading, &title(finding))?;
+    page.wrap_label(out, Label::Heading, 0, &title(finding))?;
     writeln!(out)?;
     let (word, says) = answer_words(finding);
     answer_line(page, out, word, &says)?;
