@@ -93,8 +93,7 @@ impl<'a> Amounts<'a> {
     /// The number a placeholder stands for; `None` where no measure has such a placeholder.
     pub(super) fn get(&self, name: &str) -> Option<Amount> {
         Some(match name {
-            "interval" => self.interval(),
-            "ping" => self.ping(),
+            "interval" | "ping" => self.interval(),
             "ping_policy" => self.ping_policy(),
             "shortest" => match &self.shortest {
                 Some(s) => Amount::Known(format!("{} s ({})", number(s.seconds), s.whose)),
@@ -152,11 +151,6 @@ impl<'a> Amounts<'a> {
         let longest = measured.longest_silence_s;
         longest.is_some_and(|s| s < READABLE_S.min(f64::from(every)))
             || (longest.is_some() && measured.lifetime.is_some_and(|l| l.high < f64::from(every)))
-    }
-
-    /// As [`Amounts::interval`]; pings are also bounded from below by what the peer permits.
-    fn ping(&self) -> Amount {
-        self.interval()
     }
 
     fn ping_policy(&self) -> Amount {
