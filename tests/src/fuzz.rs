@@ -11,6 +11,7 @@ pub use deeds::deeds;
 pub use mutate::{Mutator, shrunk};
 
 use hopclock_core::capture::{LinkType, Packet};
+use hopclock_core::dump::rules::{Hook, Rules, ask};
 use hopclock_core::dump::{conntrack, header, notes, sysctl};
 use hopclock_core::flow::{CaptureReader, CaptureReading};
 use hopclock_core::log::{LogReader, Options};
@@ -141,8 +142,22 @@ pub fn dump(data: &[u8]) {
     assert!(entries.len() as u64 + skipped <= lines, "more entries than lines");
     let (settings, skipped) = sysctl::read(&text);
     assert!(settings.len() as u64 + skipped <= lines, "more settings than lines");
+    let rules = Rules::read(&text);
+    assert!(rules.rules().all(|(_, rule)| (1..=lines).contains(&rule.line)), "a line of none");
+    let known = rules.filter(Hook::Forward, &segment(Some(16)));
+    let unknown = rules.filter(Hook::Forward, &segment(None));
+    let among = |does| unknown.iter().any(|other| other.does == does);
+    assert!(!known.is_empty(), "a packet meets some fate");
+    assert!(known.iter().all(|r| among(r.does)), "knowing more makes no outcome possible");
     notes::read(&text);
     header::Header::find(&text);
+}
+
+/// A packet of which only the flags are known, or not even those.
+fn segment(flags: Option<u8>) -> ask::Asked<'static> {
+    let (iif, oif) = (None, None);
+    let (src, dst, sport, dport, state) = (None, None, None, None, None);
+    ask::Asked { v6: false, src, dst, sport, dport, protocol: Some(6), flags, state, iif, oif }
 }
 
 /// A log, fed in chunks of a size the first byte chooses; and the reader that takes short cuts held

@@ -42,6 +42,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut folders = vec![repo().join("tests/captures")];
     if matches!(target, "dump" | "log") {
         folders = vec![repo().join("tests/logs"), repo().join("examples")];
+        folders.push(repo().join("crates/core/src/dump/rules/samples"));
     } else if target == "capture"
         && let Some(material) = env::var_os("HOPCLOCK_MATERIAL")
     {

@@ -6,4 +6,5 @@
 pub mod conntrack;
 pub mod header;
 pub mod notes;
+pub mod rules;
 pub mod sysctl;
