@@ -322,13 +322,13 @@ impl<'a> Statement<'a> {
     /// One value, a list, a set in braces, or a map of verdicts; `None` if it is none of these.
     fn value(&mut self, made: Made) -> Option<()> {
         let mut not = false;
-        match self.rest().first()? {
-            &"!=" => {
+        match *self.rest().first()? {
+            "!=" => {
                 not = true;
                 self.at += 1;
             }
-            &"==" => self.at += 1,
-            &"vmap" => return self.verdicts(made),
+            "==" => self.at += 1,
+            "vmap" => return self.verdicts(made),
             _ => {}
         }
         let values: Vec<&str> = match self.rest() {
