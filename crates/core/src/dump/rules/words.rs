@@ -35,7 +35,7 @@ pub(super) fn split(line: &str) -> Vec<&str> {
     words
 }
 
-/// `192.0.2.1`, `192.0.2.0/24`, `192.0.2.0/255.255.255.0`, `192.0.2.1-192.0.2.9`.
+/// `192.0.2.1`, `192.0.2.0/24`, also with the mask in dots, `192.0.2.1-192.0.2.9`.
 pub(super) fn addresses(word: &str) -> Option<(IpAddr, IpAddr)> {
     if let Some((first, last)) = word.split_once('-') {
         return Some((first.parse().ok()?, last.parse().ok()?));
