@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hopclock_core::time::Moment;
 use hopclock_live::clock;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -40,7 +41,13 @@ pub(crate) struct End {
     pub local: SocketAddr,
     /// The other's, as it knows it.
     pub peer: SocketAddr,
-    over: bool,
+    /// When it was open.
+    pub opened: Moment,
+    /// The last byte, sent or heard.
+    pub last: Moment,
+    /// Since when it has waited for an answer.
+    pub waits_since: Option<Moment>,
+    over: Option<(Moment, Broken)>,
 }
 
 /// A server that waits for connections.
@@ -51,7 +58,7 @@ pub(crate) struct Listener {
     local: SocketAddr,
 }
 
-fn tell(log: &Log, said: Said, local: SocketAddr, peer: SocketAddr) {
+pub(crate) fn tell(log: &Log, said: Said, local: SocketAddr, peer: SocketAddr) {
     if let Ok(mut journal) = log.lock() {
         // A log that cannot be written is missed when the folder is looked at.
         let _ = journal.say(clock::now(), said, local, peer);
@@ -82,6 +89,18 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Takes the connection of this client, and lets go of older ones that waited.
+    pub(crate) fn accept_from(&self, client: &End) -> Result<End, Trouble> {
+        loop {
+            let end = self.accept()?;
+            if end.peer == client.local {
+                return Ok(end);
+            }
+        }
+    }
+}
+
 impl End {
     fn new(stream: TcpStream, log: &Log) -> Result<Self, Trouble> {
         let ends = || -> io::Result<_> {
@@ -89,7 +108,17 @@ impl End {
             Ok((stream.local_addr()?, stream.peer_addr()?))
         };
         let (local, peer) = ends().doing(|| "reading a connection's ends".to_owned())?;
-        Ok(Self { stream, log: Arc::clone(log), local, peer, over: false })
+        let opened = clock::now();
+        Ok(Self {
+            stream,
+            log: Arc::clone(log),
+            local,
+            peer,
+            opened,
+            last: opened,
+            waits_since: None,
+            over: None,
+        })
     }
 
     /// Connects to `to` from the host's namespace, from `port` if one is given.
@@ -119,8 +148,17 @@ impl End {
         if let Some(last) = text.last_mut() {
             *last = b'\n';
         }
-        match self.stream.write_all(&text) {
-            Ok(()) => None,
+        self.send(&text)
+    }
+
+    /// Sends this; how that failed, if it did.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Option<Broken> {
+        match self.stream.write_all(bytes) {
+            Ok(()) => {
+                self.last = clock::now();
+                self.waits_since.get_or_insert(self.last);
+                None
+            }
             Err(error) => {
                 let broken = Broken::of(&error);
                 self.ended(broken, true);
@@ -143,6 +181,8 @@ impl End {
                 Heard::Over(Broken::Eof)
             }
             Ok(bytes) => {
+                self.last = clock::now();
+                self.waits_since = None;
                 tell(&self.log, Said::Received(bytes), self.local, self.peer);
                 Heard::Bytes(bytes)
             }
@@ -158,6 +198,35 @@ impl End {
     /// The program has waited long enough: it gives the connection up and says so.
     pub(crate) fn gives_up(&mut self) {
         self.ended(Broken::Quiet, false);
+    }
+
+    /// The program has had enough of the connection: it shuts it and says so.
+    pub(crate) fn hangs_up(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.ended(Broken::Own, false);
+    }
+
+    /// Reads what is there, so that closing does not become a reset.
+    pub(crate) fn drains(&mut self) {
+        while let Heard::Bytes(_) = self.hear(Duration::from_millis(1)) {}
+    }
+
+    /// When it knew that the connection was over, and how.
+    pub(crate) fn how(&self) -> Option<(Moment, Broken)> {
+        self.over
+    }
+
+    /// Sets options of the socket.
+    pub(crate) fn tune(
+        &self,
+        set: impl FnOnce(&SockRef<'_>) -> io::Result<()>,
+    ) -> Result<(), Trouble> {
+        set(&SockRef::from(&self.stream)).doing(|| "setting options of a socket".to_owned())
+    }
+
+    /// Writes something into its program's log.
+    pub(crate) fn notes(&self, level: &'static str, text: &'static str) {
+        tell(&self.log, Said::Note(level, text), self.local, self.peer);
     }
 
     /// Says that it connects again.
@@ -215,8 +284,8 @@ impl End {
     }
 
     fn ended(&mut self, broken: Broken, writing: bool) {
-        if !self.over {
-            self.over = true;
+        if self.over.is_none() {
+            self.over = Some((clock::now(), broken));
             tell(&self.log, Said::Ended(broken, writing), self.local, self.peer);
         }
     }

@@ -13,6 +13,9 @@ use crate::trouble::{Doing, Trouble};
 /// Ends the name of a folder that is not whole yet; in front of it stands the process's number.
 const UNFINISHED: &str = ".part";
 
+/// Where a run keeps what is no evidence.
+const SCRATCH: &str = "scratch";
+
 /// Where a file is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -96,6 +99,13 @@ impl Folder {
         fs::write(&path, text).doing(|| format!("writing {}", path.display()))
     }
 
+    /// A folder in it for what is no evidence; gone when it is finished.
+    pub(crate) fn scratch(&self) -> Result<PathBuf, Trouble> {
+        let path = self.path.join(SCRATCH);
+        fs::create_dir_all(&path).doing(|| format!("making {}", path.display()))?;
+        Ok(path)
+    }
+
     /// Reads back what was written.
     pub(crate) fn read(&self, place: Place, name: &str) -> Result<Vec<u8>, Trouble> {
         let path = self.path.join(place.folder()).join(name);
@@ -108,6 +118,7 @@ impl Folder {
         let told = serde_json::to_string_pretty(truth).unwrap_or_default() + "\n";
         let written = fs::write(self.path.join("evidence.toml"), &self.manifest)
             .and_then(|()| fs::write(self.path.join("truth.json"), told))
+            .and_then(|()| remove_if_there(&self.path.join(SCRATCH)))
             .and_then(|()| remove_if_there(&self.finally))
             .and_then(|()| fs::rename(&self.path, &self.finally));
         written.doing(|| format!("finishing {}", self.finally.display()))?;

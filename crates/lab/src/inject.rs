@@ -63,7 +63,17 @@ impl Standing {
             len,
             ..frame::Segment::default()
         };
-        let packet = frame::ip(&segment, (self.from, FRESH), self.to);
+        self.put(host, &segment, FRESH)
+    }
+
+    /// Sends a bare reset at `seq` with this TTL as if the sender had.
+    pub(crate) fn reset(&self, host: &Host, seq: u32, ttl: u8) -> Result<(), Trouble> {
+        let segment = frame::Segment { seq, flags: frame::RST, ..frame::Segment::default() };
+        self.put(host, &segment, ttl)
+    }
+
+    fn put(&self, host: &Host, segment: &frame::Segment, ttl: u8) -> Result<(), Trouble> {
+        let packet = frame::ip(segment, (self.from, ttl), self.to);
         host.run("sending a raw packet", || {
             let protocol = Some(Protocol::from(WHOLE_PACKETS));
             let socket = Socket::new(Domain::for_address(self.to), Type::RAW, protocol)?;

@@ -79,6 +79,10 @@ pub(crate) enum Said {
     Ended(Broken, bool),
     /// It tries again.
     Reconnecting,
+    /// A connection could not be opened.
+    NotConnected(Broken),
+    /// Something else, with its level: `info`, `error`.
+    Note(&'static str, &'static str),
 }
 
 /// A log being written.
@@ -203,6 +207,11 @@ impl Journal {
                 ("error", format!("connection to {peer} lost"), Some(error))
             }
             Said::Reconnecting => ("info", format!("reconnecting to {peer}"), None),
+            Said::NotConnected(broken) => {
+                let error = self.style.error(broken, false, &ends);
+                ("error", format!("cannot connect to {peer}"), Some(error))
+            }
+            Said::Note(level, text) => (level, text.to_owned(), None),
         };
         let line = self.line(at, level, &text, error.as_deref());
         writeln!(self.out, "{line}")

@@ -6,19 +6,23 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+mod crowd;
 mod draw;
 mod ends;
 mod folder;
 mod inject;
 mod journal;
 mod net;
+mod program;
 mod rules;
 mod run;
 mod scenario;
 mod scenarios;
 mod seen;
 mod stage;
+mod talk;
 mod tape;
+mod tool;
 mod trouble;
 mod truth;
 
@@ -27,4 +31,5 @@ pub use folder::clean;
 pub use run::{Outcome, Played, Runner};
 pub use scenario::Scenario;
 pub use scenarios::ALL;
+pub use tool::Tool;
 pub use trouble::{Trouble, missing};

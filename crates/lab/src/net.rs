@@ -109,6 +109,11 @@ impl Host {
         self.run("bringing a link up", || Links::open()?.up(index_of(interface)?, MTU))
     }
 
+    /// Gives an interface a smaller MTU.
+    pub(crate) fn shrink(&self, interface: &str, mtu: u32) -> Result<(), Trouble> {
+        self.run("setting an MTU", || Links::open()?.up(index_of(interface)?, mtu))
+    }
+
     /// Gives an interface an address.
     pub(crate) fn add_address(
         &self,

@@ -109,6 +109,9 @@ impl Runner<'_> {
         plan: Plan,
         timer_s: &mut u32,
     ) -> Result<Played, Trouble> {
+        if let Some(tool) = scenario.missing() {
+            return Err(Trouble::Absent(tool));
+        }
         let folder = Folder::begin(&self.out.join(format!("{}-{}", scenario.name, self.seed)))?;
         let began = stamp(clock::now());
         let mut stage = Stage::build(plan, folder, self.stop)?;

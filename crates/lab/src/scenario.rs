@@ -1,6 +1,7 @@
 //! A scenario: a name, what it shows, and how it is played.
 
 use crate::stage::Stage;
+use crate::tool::Tool;
 use crate::trouble::Trouble;
 use crate::truth::Truth;
 
@@ -11,6 +12,15 @@ pub struct Scenario {
     pub name: &'static str,
     /// What happens, in one sentence.
     pub says: &'static str,
+    /// Programs of the distribution that it takes.
+    pub needs: &'static [Tool],
     /// Plays it and returns the truth of it.
     pub(crate) play: fn(&mut Stage<'_>) -> Result<Truth, Trouble>,
+}
+
+impl Scenario {
+    /// What it needs and this machine lacks.
+    pub fn missing(&self) -> Option<Tool> {
+        self.needs.iter().copied().find(|tool| !tool.is_there())
+    }
 }

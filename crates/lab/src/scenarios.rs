@@ -1,9 +1,19 @@
 //! Every scenario of the lab, by name.
 
+mod brokers;
 mod closing;
 mod expiry;
+mod forged;
 mod freeze;
+mod gone;
+mod haproxy;
+mod mixed;
+mod nginx;
+mod paths;
 mod resets;
+mod stores;
+
+pub(crate) use paths::SecondPath;
 
 use crate::scenario::Scenario;
 
@@ -39,4 +49,40 @@ pub static ALL: &[Scenario] = &[
     resets::PROCESS_RESTART,
     resets::HOST_RESTART,
     resets::REJECT,
+    nginx::KEEPALIVE_TIMEOUT,
+    nginx::KEEPALIVE_REQUESTS,
+    nginx::PROXY_READ_TIMEOUT,
+    nginx::GATEWAY_TIMEOUT,
+    nginx::RELOAD,
+    haproxy::CLIENT,
+    haproxy::SERVER,
+    haproxy::TUNNEL,
+    haproxy::THINK_TIME,
+    haproxy::HARD_STOP,
+    stores::IDLE_SESSION,
+    stores::TERMINATE,
+    stores::REDIS_TIMEOUT,
+    stores::REDIS_KEEPALIVE,
+    stores::POOL_LIFETIME,
+    stores::POOL_IDLE,
+    brokers::MQTT_KEEPALIVE,
+    brokers::MQTT_TAKEOVER,
+    brokers::SSH_ALIVE,
+    gone::RETRANSMISSION,
+    gone::KEEPALIVE,
+    gone::USER_TIMEOUT,
+    gone::CRASHES,
+    gone::RESTARTS,
+    gone::LOOP,
+    mixed::CREDENTIAL,
+    mixed::SEVERAL,
+    mixed::NOTHING_WRONG,
+    paths::MTU_BLACK_HOLE,
+    paths::ONE_SIDED,
+    paths::SILENT_AGE,
+    paths::SILENT_IDLE,
+    paths::SIDECAR,
+    forged::FORGED,
+    forged::RIGHT_TTL,
+    forged::OUT_OF_WINDOW,
 ];

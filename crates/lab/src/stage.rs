@@ -1,14 +1,15 @@
 //! One scenario being played: a path client, box, server, its recorders, its programs, its time.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hopclock_core::conntrack::packet::{Tuple, proto};
-use hopclock_core::time::Moment;
+use hopclock_core::time::{Gap, Moment};
 use hopclock_live::clock;
 use hopclock_live::gather::{self, Missing, Piece, Wanted};
 use hopclock_live::netlink::conntrack::Told;
@@ -16,11 +17,13 @@ use hopclock_live::record::{Options, Recorded, Recorder, Tap};
 
 use crate::checks::Checks;
 use crate::draw::Plan;
-use crate::ends::{End, Heard, Listener, Log};
+use crate::ends::{End, Heard, Listener, Log, tell};
 use crate::folder::{Folder, Place};
-use crate::journal::Journal;
+use crate::journal::{Broken, Journal, Said};
 use crate::net::{Host, Port, wire};
+use crate::program::{Order, Program, listens};
 use crate::rules::Setup;
+use crate::scenarios::SecondPath;
 use crate::tape::Tape;
 use crate::trouble::{Doing, Trouble};
 
@@ -29,6 +32,9 @@ const SLICE: Duration = Duration::from_millis(50);
 /// Time for a packet to cross three namespaces on a busy machine.
 pub(crate) const A_MOMENT: f64 = 0.5;
 
+/// Seconds that a program has to begin to listen, on a busy machine.
+const READY_S: f64 = 30.0;
+
 /// The interfaces of the box.
 pub(crate) const LAN: &str = "lan0";
 pub(crate) const WAN: &str = "wan0";
@@ -36,6 +42,9 @@ pub(crate) const WAN: &str = "wan0";
 pub(crate) const SIDE: &str = "side0";
 /// The one interface of an end.
 pub(crate) const ETH: &str = "eth0";
+
+/// The interface of an end to a second path.
+const SECOND: &str = "eth1";
 
 /// What was recorded on each machine.
 #[derive(Debug)]
@@ -54,20 +63,17 @@ pub(crate) struct Stage<'a> {
     pub hop: Host,
     pub server: Host,
     folder: Folder,
-    client_log: Log,
-    server_log: Log,
+    logs: BTreeMap<&'static str, Log>,
     recorders: Vec<Recorder>,
     looks: u32,
+    /// Interfaces that are recorded besides each machine's own.
+    more_taps: Vec<(Place, &'static str)>,
     stop: &'a AtomicBool,
 }
 
 impl<'a> Stage<'a> {
     /// Builds the path, without rules and without recording; [`Stage::set`] does that.
-    pub(crate) fn build(
-        plan: Plan,
-        mut folder: Folder,
-        stop: &'a AtomicBool,
-    ) -> Result<Self, Trouble> {
+    pub(crate) fn build(plan: Plan, folder: Folder, stop: &'a AtomicBool) -> Result<Self, Trouble> {
         let client = Host::new(Place::Client.host())?;
         let hop = Host::new(Place::Hop.host())?;
         let server = Host::new(Place::Server.host())?;
@@ -77,14 +83,6 @@ impl<'a> Stage<'a> {
         wire(&port(&hop, WAN, plan.wan.hop()), &port(&server, ETH, plan.wan.end()), prefix)?;
         client.default_route(plan.lan.hop())?;
         hop.forwards()?;
-        let mut log = |place, name, style| {
-            let path = folder.file(place, name);
-            let journal =
-                Journal::begin(&path, style).doing(|| format!("beginning {}", path.display()))?;
-            Ok::<_, Trouble>(Arc::new(Mutex::new(journal)))
-        };
-        let client_log = log(Place::Client, "app.log", plan.client_style)?;
-        let server_log = log(Place::Server, "server.log", plan.server_style)?;
         Ok(Self {
             plan,
             checks: Checks::default(),
@@ -92,10 +90,10 @@ impl<'a> Stage<'a> {
             hop,
             server,
             folder,
-            client_log,
-            server_log,
+            logs: BTreeMap::new(),
             recorders: Vec::new(),
             looks: 0,
+            more_taps: Vec::new(),
             stop,
         })
     }
@@ -130,12 +128,11 @@ impl<'a> Stage<'a> {
 
     fn record(&mut self) -> Result<(), Trouble> {
         for (place, host) in self.hosts() {
+            let mut names = if place == Place::Hop { vec![LAN, WAN] } else { vec![ETH] };
+            let more = self.more_taps.iter().filter(|(of, _)| *of == place);
+            names.extend(more.map(|(_, interface)| *interface));
             let taps = host.run("opening packet sockets", || {
-                if place == Place::Hop {
-                    Ok(vec![Tap::open(LAN)?, Tap::open(WAN)?])
-                } else {
-                    Ok(vec![Tap::open(ETH)?])
-                }
+                names.iter().map(|name| Tap::open(name)).collect::<std::io::Result<Vec<_>>>()
             })?;
             let path = self.folder.file(place, capture_of(place));
             let comment =
@@ -181,6 +178,12 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Waits for some time between these many seconds.
+    pub(crate) fn pause(&mut self, least: f64, most: f64) -> Result<(), Trouble> {
+        let seconds = least + (most - least) * self.plan.rng.f64();
+        self.rest(seconds)
+    }
+
     /// Waits until the timer of this run has surely run out.
     pub(crate) fn outlast(&self) -> Result<(), Trouble> {
         self.rest(f64::from(self.plan.timer_s) + 1.2)
@@ -196,18 +199,78 @@ impl<'a> Stage<'a> {
         SocketAddr::new(self.plan.wan.end(), self.plan.port)
     }
 
+    /// The log of the program on the client's or the server's machine; begun when first asked for.
+    fn log(&mut self, place: Place) -> Result<Log, Trouble> {
+        let (name, style) = match place {
+            Place::Client => ("app.log", self.plan.client_style),
+            Place::Hop | Place::Server => ("server.log", self.plan.server_style),
+        };
+        if let Some(log) = self.logs.get(name) {
+            return Ok(Arc::clone(log));
+        }
+        let path = self.folder.file(place, name);
+        let journal =
+            Journal::begin(&path, style).doing(|| format!("beginning {}", path.display()))?;
+        let log = Arc::new(Mutex::new(journal));
+        self.logs.insert(name, Arc::clone(&log));
+        Ok(log)
+    }
+
     /// The server listens.
-    pub(crate) fn listen(&self) -> Result<Listener, Trouble> {
-        Listener::open(&self.server, self.service(), &self.server_log)
+    pub(crate) fn listen(&mut self) -> Result<Listener, Trouble> {
+        let log = self.log(Place::Server)?;
+        Listener::open(&self.server, self.service(), &log)
     }
 
     /// The client connects to `to`.
-    pub(crate) fn connect(&self, to: SocketAddr) -> Result<End, Trouble> {
-        End::connect(&self.client, to, None, &self.client_log)
+    pub(crate) fn connect(&mut self, to: SocketAddr) -> Result<End, Trouble> {
+        let log = self.log(Place::Client)?;
+        End::connect(&self.client, to, None, &log)
+    }
+
+    /// The client connects to `to`, or says in its log why it cannot.
+    pub(crate) fn dial(&mut self, to: SocketAddr) -> Result<Option<End>, Trouble> {
+        let refused = match self.connect(to) {
+            Err(Trouble::Machine(_, error)) => error,
+            came => return came.map(Some),
+        };
+        let log = self.log(Place::Client)?;
+        let local = SocketAddr::new(self.plan.lan.end(), 0);
+        tell(&log, Said::NotConnected(Broken::of(&refused)), local, to);
+        Ok(None)
+    }
+
+    /// A new file of the folder that grows, named in its manifest.
+    pub(crate) fn grows(&mut self, place: Place, name: &str) -> PathBuf {
+        self.folder.file(place, name)
+    }
+
+    /// Starts a program there and waits until it listens on `port`.
+    pub(crate) fn starts(
+        &self,
+        place: Place,
+        order: &Order,
+        port: u16,
+    ) -> Result<Program, Trouble> {
+        let host = match place {
+            Place::Client => &self.client,
+            Place::Hop => &self.hop,
+            Place::Server => &self.server,
+        };
+        let program = Program::start(host, order)?;
+        let until = now().plus(Gap::from_secs_f64(READY_S));
+        while !listens(host, port)? {
+            self.rest(0.05)?;
+            if now() > until {
+                let why = format!("{} does not listen after {READY_S} s", order.name);
+                return Err(Trouble::Broken(why));
+            }
+        }
+        Ok(program)
     }
 
     /// A connection with both its ends, and a first word in each direction.
-    pub(crate) fn open(&self) -> Result<(End, End), Trouble> {
+    pub(crate) fn open(&mut self) -> Result<(End, End), Trouble> {
         let listener = self.listen()?;
         let mut client = self.connect(self.service())?;
         let mut server = listener.accept()?;
@@ -254,7 +317,11 @@ impl<'a> Stage<'a> {
     pub(crate) fn sockets(&mut self) -> Result<(), Trouble> {
         for (place, host) in self.hosts() {
             if place != Place::Hop {
-                self.gather(place, &host, "ss.txt", gather::sockets)?;
+                // A machine on which nothing is connected just now has none to show.
+                match host.run("reading a dump", || Ok(gather::sockets()))? {
+                    Ok(piece) => self.folder.dump(place, "ss.txt", &piece)?,
+                    Err(_) => self.rest(0.0)?,
+                }
             }
         }
         Ok(())
@@ -280,6 +347,13 @@ impl<'a> Stage<'a> {
     pub(crate) fn into_folder(self) -> (Folder, Checks) {
         (self.folder, self.checks)
     }
+}
+
+/// A log that is no evidence.
+fn nobodys_log(plan: &Plan) -> Result<Log, Trouble> {
+    let journal = Journal::begin(Path::new("/dev/null"), plan.client_style)
+        .doing(|| "opening /dev/null".to_owned())?;
+    Ok(Arc::new(Mutex::new(journal)))
 }
 
 /// The tuple of a TCP connection in the direction it was opened.
@@ -341,12 +415,78 @@ impl Stage<'_> {
         Ok(neighbour)
     }
 
+    /// Somebody on the server's own machine connects to its service; what it logs is no evidence.
+    pub(crate) fn administrator(&self) -> Result<End, Trouble> {
+        End::connect(&self.server, self.service(), None, &nobodys_log(&self.plan)?)
+    }
+
+    /// From now on nothing of TCP passes the box, or everything again; its table sees none of it.
+    pub(crate) fn outage(&self, on: bool) -> Result<(), Trouble> {
+        self.hop.rules(if on {
+            "table inet outage { chain path { type filter hook prerouting priority -400; \
+             meta l4proto tcp drop; }; }"
+        } else {
+            "delete table inet outage"
+        })
+    }
+
+    /// Waits until a log has said this so many times.
+    pub(crate) fn until_said(&self, log: &Path, words: &str, times: usize) -> Result<(), Trouble> {
+        let until = now().plus(Gap::from_secs_f64(READY_S));
+        while now() < until {
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            if text.matches(words).count() >= times {
+                return Ok(());
+            }
+            self.rest(0.05)?;
+        }
+        Err(Trouble::Broken(format!("{} never said \"{words}\"", log.display())))
+    }
+
+    /// How many connections to the service the server's machine holds open.
+    pub(crate) fn talks(&self) -> Result<usize, Trouble> {
+        let wanted = format!(":{:04X}", self.plan.port);
+        self.server.run("reading its sockets", || {
+            let mut count = 0;
+            for table in ["tcp", "tcp6"] {
+                let path = Path::new("/proc/thread-self/net").join(table);
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                for line in text.lines() {
+                    let mut fields = line.split_whitespace().skip(1);
+                    let local = fields.next().is_some_and(|local| local.ends_with(&wanted));
+                    // The state ESTABLISHED of the kernel's `tcp_states.h`.
+                    count += usize::from(local && fields.nth(1) == Some("01"));
+                }
+            }
+            Ok(count)
+        })
+    }
+
+    /// A folder for what is no evidence; it goes with the run.
+    pub(crate) fn scratch(&mut self) -> Result<PathBuf, Trouble> {
+        self.folder.scratch()
+    }
+
+    /// What the client's machine says to itself is recorded, too.
+    pub(crate) fn loopback_too(&mut self) {
+        self.more_taps.push((Place::Client, "lo"));
+    }
+
+    /// A wire from the server straight to the client, which nothing takes yet; recorded at both
+    /// ends.
+    pub(crate) fn second_path(&mut self) -> Result<SecondPath, Trouble> {
+        let side = self.plan.side;
+        let end = |host, address| Port { host, interface: SECOND, address };
+        let (client, server) = (end(&self.client, side.end()), end(&self.server, side.other()));
+        wire(&client, &server, side.prefix())?;
+        self.more_taps.extend([(Place::Client, SECOND), (Place::Server, SECOND)]);
+        Ok(SecondPath { gateway: side.end(), own: side.other(), interface: SECOND })
+    }
+
     /// The neighbour connects to the server from this port. What it logs is no evidence.
     pub(crate) fn connect_from(&self, neighbour: &Host, port: u16) -> Result<End, Trouble> {
-        let journal = Journal::begin(Path::new("/dev/null"), self.plan.client_style)
-            .doing(|| "opening /dev/null".to_owned())?;
         let from = SocketAddr::new(self.plan.side.end(), port);
-        End::connect(neighbour, self.service(), Some(from), &Arc::new(Mutex::new(journal)))
+        End::connect(neighbour, self.service(), Some(from), &nobodys_log(&self.plan)?)
     }
 
     /// What the server's recorder has written by now.

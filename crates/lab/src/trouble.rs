@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::tool::Tool;
+
 /// Why a run stopped.
 #[derive(Debug)]
 pub enum Trouble {
@@ -10,6 +12,8 @@ pub enum Trouble {
     Missing(String),
     /// The machine refused: what was being done, and its answer.
     Machine(String, io::Error),
+    /// A program of the distribution is not installed: it and its package.
+    Absent(Tool),
     /// Somebody asked to stop.
     Interrupted,
     /// The scenario is broken.
@@ -21,6 +25,11 @@ impl fmt::Display for Trouble {
         match self {
             Self::Missing(what) | Self::Broken(what) => f.write_str(what),
             Self::Machine(what, error) => write!(f, "{what}: {error}"),
+            Self::Absent(tool) => write!(
+                f,
+                "the program {} is not installed (package {})",
+                tool.program, tool.package
+            ),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

@@ -30,6 +30,10 @@ pub(crate) struct Truth {
     pub value: Option<String>,
     /// What somebody who knows the field would make of exactly this evidence.
     pub outcome: &'static str,
+    /// Other outcomes that are as good.
+    pub also_accept_outcome: Vec<&'static str>,
+    /// Causes of other ends in the same evidence.
+    pub also: Vec<&'static str>,
     /// How sure the truth itself is.
     pub confidence: &'static str,
     /// What is in the evidence and is not it.
@@ -52,6 +56,8 @@ impl Truth {
             setting: Some("nf_conntrack_tcp_timeout_established"),
             value: Some(timer_s.to_string()),
             outcome: "named",
+            also_accept_outcome: vec![],
+            also: vec![],
             confidence: "high",
             distractors: vec![],
         }
@@ -72,6 +78,32 @@ impl Truth {
             outcome: "cannot-say",
             ..Self::expiry(0)
         }
+    }
+
+    /// The truth of a clock that this end keeps, and ends a connection in the ordinary way.
+    pub(crate) fn clock(
+        (cause, family): (&'static str, &'static str),
+        anchor: &'static str,
+        seconds: f64,
+        by: &'static str,
+    ) -> Self {
+        Self {
+            anchor,
+            interval_s: Some(seconds),
+            tolerance_s: Some(1.0),
+            signed_by: Some(if by == "client" { "client" } else { "server" }),
+            ..Self::end_decided(cause, family, by)
+        }
+    }
+
+    /// With the setting that is the clock.
+    pub(crate) fn set(self, setting: &'static str, value: impl ToString) -> Self {
+        Self { setting: Some(setting), value: Some(value.to_string()), ..self }
+    }
+
+    /// With causes that this evidence cannot tell from it.
+    pub(crate) fn accept(self, accept: &[&'static str]) -> Self {
+        Self { accept: accept.to_vec(), ..self }
     }
 
     /// The truth of an end that decided.

@@ -3,7 +3,7 @@
 use crate::args::{Format, Lab, LabDeed, LabRun};
 use crate::exit::{Exit, Trouble};
 use crate::{screen, signals};
-use hopclock_core::time::Gap;
+use hopclock_core::time::{Gap, Moment};
 use hopclock_lab::{ALL, Outcome, Runner, Scenario, Trouble as LabTrouble, clean, missing};
 use hopclock_live::clock;
 use hopclock_render::{Label, Page, json};
@@ -23,13 +23,19 @@ pub fn carry_out(typed: &Lab) -> Result<Exit, Trouble> {
 
 fn list(format: Format) -> Result<Exit, Trouble> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let rows = ALL.iter().map(|s| json!({ "name": s.name, "says": s.says }));
+    let rows = ALL.iter().map(|s| {
+        let missing = s.missing().map(|t| json!({ "program": t.program, "package": t.package }));
+        json!({ "name": s.name, "says": s.says, "missing": missing })
+    });
     match format {
         Format::Text => {
             let page = screen::page();
             for scenario in ALL {
                 writeln!(out, "{}", page.label(Label::Heading, scenario.name))?;
                 page.paragraph(&mut out, 2, scenario.says)?;
+                if let Some(tool) = scenario.missing() {
+                    page.paragraph(&mut out, 2, &LabTrouble::Absent(tool).to_string())?;
+                }
             }
         }
         Format::Json => json::pretty(&rows.collect::<Vec<Value>>(), &mut out)?,
@@ -124,7 +130,11 @@ struct Told<'a> {
     /// How many were played to their end, and came out otherwise.
     otherwise: usize,
     interrupted: bool,
+    /// How many were skipped, since their program is not installed.
+    skipped: usize,
     missing: Option<String>,
+    /// For how long all of it took.
+    began: Moment,
 }
 
 impl<'a> Told<'a> {
@@ -135,8 +145,21 @@ impl<'a> Told<'a> {
             writeln!(out, "seed {seed}, kernel {}", hopclock_live::kernel::release())?;
         }
         let rows = Vec::new();
-        let (held, otherwise, interrupted, missing) = (0, 0, false, None);
-        Ok(Self { typed, page, rows, seed, all, held, otherwise, interrupted, missing })
+        let (held, otherwise, skipped, interrupted, missing) = (0, 0, 0, false, None);
+        let began = clock::monotonic();
+        Ok(Self {
+            typed,
+            page,
+            rows,
+            seed,
+            all,
+            held,
+            otherwise,
+            skipped,
+            interrupted,
+            missing,
+            began,
+        })
     }
 
     fn one(&mut self, outcome: &Outcome) -> io::Result<()> {
@@ -147,6 +170,7 @@ impl<'a> Told<'a> {
                 self.interrupted = true;
                 return Ok(());
             }
+            Err(LabTrouble::Absent(_)) => self.skipped += 1,
             Err(LabTrouble::Missing(why)) => self.missing = Some(why.clone()),
             _ => {}
         }
@@ -163,6 +187,7 @@ impl<'a> Told<'a> {
         let word = match &outcome.result {
             Ok(_) if outcome.held() => self.page.label(Label::Good, "as foretold"),
             Ok(_) => self.page.label(Label::Bad, "NOT as foretold"),
+            Err(LabTrouble::Absent(_)) => self.page.label(Label::Bad, "skipped"),
             Err(_) => self.page.label(Label::Bad, "NOT PLAYED"),
         };
         let name = outcome.scenario.name;
@@ -225,12 +250,17 @@ impl<'a> Told<'a> {
         match self.typed.format {
             Format::Text => {
                 let mut says = format!("{} of {} as foretold", self.held, self.all);
-                match self.all - self.held - self.otherwise {
+                match self.all - self.held - self.otherwise - self.skipped {
                     0 => {}
                     n => says += &format!(", {n} not played to the end"),
                 }
+                match self.skipped {
+                    0 => {}
+                    n => says += &format!(", {n} skipped: their programs are not installed"),
+                }
                 says += if self.interrupted { ", interrupted" } else { "" };
-                writeln!(out, "\n{says}")?;
+                let took = clock::monotonic().since(self.began).secs_f64();
+                writeln!(out, "\n{says}, {took:.0} s")?;
             }
             Format::Json => json::pretty(&self.rows, &mut out)?,
             Format::Markdown => {
@@ -250,17 +280,17 @@ impl<'a> Told<'a> {
         out.flush()?;
         match self.missing {
             Some(why) => Err(Trouble::Privilege(vec![why])),
-            None => Ok(ended(self.all, self.held, self.otherwise)),
+            None => Ok(ended(self.all, self.held, self.otherwise, self.skipped)),
         }
     }
 }
 
 /// A run that came out otherwise than foretold is a finding; one that could not be played says
-/// nothing either way.
-const fn ended(all: usize, held: usize, otherwise: usize) -> Exit {
+/// nothing either way; one whose program is not installed is left out, unless there is no other.
+const fn ended(all: usize, held: usize, otherwise: usize, skipped: usize) -> Exit {
     if otherwise > 0 {
         Exit::Findings
-    } else if held == all {
+    } else if held + skipped == all && held > 0 {
         Exit::Answered
     } else {
         Exit::CannotSay
@@ -273,8 +303,10 @@ mod tests {
 
     #[test]
     fn what_was_not_played_is_no_finding_and_hides_none() {
-        assert_eq!(ended(3, 3, 0), Exit::Answered);
-        assert_eq!(ended(3, 2, 0), Exit::CannotSay);
-        assert_eq!(ended(3, 1, 1), Exit::Findings);
+        assert_eq!(ended(3, 3, 0, 0), Exit::Answered);
+        assert_eq!(ended(3, 2, 0, 0), Exit::CannotSay);
+        assert_eq!(ended(3, 1, 1, 0), Exit::Findings);
+        assert_eq!(ended(3, 2, 0, 1), Exit::Answered);
+        assert_eq!(ended(1, 0, 0, 1), Exit::CannotSay);
     }
 }

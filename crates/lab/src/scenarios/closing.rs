@@ -23,6 +23,7 @@ const BACKED_OFF: Duration = Duration::from_secs(25);
 pub(super) const FLUSH: Scenario = Scenario {
     name: "state-flush",
     says: "SNAT: a flushed table is an expiry at once; the box resets the server that speaks",
+    needs: &[],
     play: flush,
 };
 
@@ -30,6 +31,7 @@ pub(super) const FLUSH: Scenario = Scenario {
 pub(super) const DNAT_CLIENT: Scenario = Scenario {
     name: "dnat-expiry-client-first",
     says: "DNAT, loose=0: after expiry the client's packet is for the box itself, whose own stack resets the client",
+    needs: &[],
     play: dnat_client,
 };
 
@@ -37,6 +39,7 @@ pub(super) const DNAT_CLIENT: Scenario = Scenario {
 pub(super) const DNAT_SERVER: Scenario = Scenario {
     name: "dnat-expiry-server-first",
     says: "DNAT: after expiry the server's packet arrives with the server's real address, and the client's own stack resets it",
+    needs: &[],
     play: dnat_server,
 };
 
@@ -44,6 +47,7 @@ pub(super) const DNAT_SERVER: Scenario = Scenario {
 pub(super) const HALF_CLOSE: Scenario = Scenario {
     name: "half-close",
     says: "a half-closed connection has its own, short timer: the answer that comes later is reset by the box",
+    needs: &[],
     play: half_close,
 };
 
@@ -51,6 +55,7 @@ pub(super) const HALF_CLOSE: Scenario = Scenario {
 pub(super) const UNACKNOWLEDGED: Scenario = Scenario {
     name: "unacknowledged",
     says: "data that is not acknowledged shortens an established entry's timer (300 s by default): a back-off longer than that finds no entry",
+    needs: &[],
     play: unacknowledged,
 };
 
@@ -58,6 +63,7 @@ pub(super) const UNACKNOWLEDGED: Scenario = Scenario {
 pub(super) const ZERO_WINDOW: Scenario = Scenario {
     name: "zero-window",
     says: "a closed window shortens an established entry's timer (300 s by default): a sender whose probes come less often is reset by the box",
+    needs: &[],
     play: zero_window,
 };
 
@@ -65,6 +71,7 @@ pub(super) const ZERO_WINDOW: Scenario = Scenario {
 pub(super) const ADDRESS_CHANGE: Scenario = Scenario {
     name: "masquerade-address-change",
     says: "masquerade: entries go with the address; the client's next packet leaves with the new one, and the server resets it",
+    needs: &[],
     play: address_change,
 };
 

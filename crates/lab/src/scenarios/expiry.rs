@@ -15,6 +15,7 @@ use crate::truth::Truth;
 pub(super) const CLIENT_FIRST: Scenario = Scenario {
     name: "nat-expiry-client-first",
     says: "SNAT, loose=0: after expiry the client's packets leave untranslated, and nothing answers",
+    needs: &[],
     play: client_first,
 };
 
@@ -22,6 +23,7 @@ pub(super) const CLIENT_FIRST: Scenario = Scenario {
 pub(super) const UPSTREAM_ROUTES_PRIVATE: Scenario = Scenario {
     name: "nat-expiry-upstream-routes-private",
     says: "SNAT, loose=0: an upstream that can route to the client's own address resets it",
+    needs: &[],
     play: upstream_routes_private,
 };
 
@@ -29,6 +31,7 @@ pub(super) const UPSTREAM_ROUTES_PRIVATE: Scenario = Scenario {
 pub(super) const SERVER_FIRST: Scenario = Scenario {
     name: "nat-expiry-server-first",
     says: "SNAT: after expiry the server's packet is for the box itself, whose own stack resets the server",
+    needs: &[],
     play: server_first,
 };
 
@@ -36,6 +39,7 @@ pub(super) const SERVER_FIRST: Scenario = Scenario {
 pub(super) const NAT_EXPIRY: Scenario = Scenario {
     name: "nat-expiry",
     says: "SNAT, loose=1: the box resets the server; then the client's data reaches a server without that socket, whose reset comes back",
+    needs: &[],
     play: server_then_client,
 };
 
@@ -43,6 +47,7 @@ pub(super) const NAT_EXPIRY: Scenario = Scenario {
 pub(super) const INPUT_DROPS: Scenario = Scenario {
     name: "nat-expiry-input-drops",
     says: "SNAT, loose=1, INPUT drops: the box sends no reset, and the client's next packet revives the connection",
+    needs: &[],
     play: input_drops,
 };
 
@@ -50,6 +55,7 @@ pub(super) const INPUT_DROPS: Scenario = Scenario {
 pub(super) const PICKED_UP: Scenario = Scenario {
     name: "nat-expiry-picked-up",
     says: "SNAT, loose=1: the client's packet is picked up with the same port, and the connection survives",
+    needs: &[],
     play: picked_up,
 };
 
@@ -57,6 +63,7 @@ pub(super) const PICKED_UP: Scenario = Scenario {
 pub(super) const FULLY_RANDOM: Scenario = Scenario {
     name: "nat-expiry-fully-random",
     says: "SNAT fully-random, loose=1: picked up with another port, the server resets the client",
+    needs: &[],
     play: fully_random,
 };
 
@@ -64,6 +71,7 @@ pub(super) const FULLY_RANDOM: Scenario = Scenario {
 pub(super) const PORT_TAKEN: Scenario = Scenario {
     name: "nat-expiry-port-taken",
     says: "SNAT, loose=1, the port taken meanwhile: picked up with another port, the server resets the client",
+    needs: &[],
     play: port_taken,
 };
 
@@ -71,6 +79,7 @@ pub(super) const PORT_TAKEN: Scenario = Scenario {
 pub(super) const ROUTING_ONLY: Scenario = Scenario {
     name: "routing-expiry",
     says: "routing only, no rule drops INVALID: the connection survives the end of its entry, loose 0 or 1",
+    needs: &[],
     play: routing_only,
 };
 
@@ -78,6 +87,7 @@ pub(super) const ROUTING_ONLY: Scenario = Scenario {
 pub(super) const BARE_FIN: Scenario = Scenario {
     name: "nat-expiry-bare-fin",
     says: "SNAT: a FIN after expiry is never picked up and leaves untranslated, loose 0 or 1",
+    needs: &[],
     play: bare_fin,
 };
 
@@ -85,6 +95,7 @@ pub(super) const BARE_FIN: Scenario = Scenario {
 pub(super) const BARE_RST: Scenario = Scenario {
     name: "nat-expiry-bare-rst",
     says: "SNAT: a reset after expiry is never picked up and leaves untranslated, loose 0 or 1",
+    needs: &[],
     play: bare_rst,
 };
 

@@ -32,6 +32,7 @@ const FAR: u32 = 10_000_000;
 pub(super) const WINDOW_IGNORED: Scenario = Scenario {
     name: "freeze-window-ignored",
     says: "SNAT, a one-way stream, one stray segment a little beyond the window: every event arrives while the timer runs down; at its end the box resets the server",
+    needs: &[],
     play: window_ignored,
 };
 
@@ -39,6 +40,7 @@ pub(super) const WINDOW_IGNORED: Scenario = Scenario {
 pub(super) const FIXED_TIMEOUT: Scenario = Scenario {
     name: "freeze-fixed-timeout",
     says: "an entry with FIXED_TIMEOUT is not refreshed by any packet, in either direction",
+    needs: &[],
     play: fixed_timeout,
 };
 
@@ -46,6 +48,7 @@ pub(super) const FIXED_TIMEOUT: Scenario = Scenario {
 pub(super) const LIBERAL_CURES: Scenario = Scenario {
     name: "freeze-be-liberal-cures",
     says: "with be_liberal=1 from the start the same stray segment changes nothing: the timer is refreshed and the stream lives",
+    needs: &[],
     play: liberal_cures,
 };
 
@@ -53,6 +56,7 @@ pub(super) const LIBERAL_CURES: Scenario = Scenario {
 pub(super) const INVALID_ROUTED: Scenario = Scenario {
     name: "freeze-invalid-routed",
     says: "routing only, a detour past the box: INVALID packets pass and refresh nothing, until the entry is gone and a rule drops what has none",
+    needs: &[],
     play: invalid_routed,
 };
 
@@ -60,6 +64,7 @@ pub(super) const INVALID_ROUTED: Scenario = Scenario {
 pub(super) const INVALID_REPLY: Scenario = Scenario {
     name: "invalid-reply",
     says: "SNAT: one INVALID reply is not translated back, reaches the box itself, and its reset ends a healthy connection at once",
+    needs: &[],
     play: invalid_reply,
 };
 

@@ -15,6 +15,7 @@ use crate::truth::Truth;
 pub(super) const CLOSE_UNREAD: Scenario = Scenario {
     name: "reset-close-unread",
     says: "a server that closes with unread data sends a reset with ACK, window and timestamps, unprompted",
+    needs: &[],
     play: close_unread,
 };
 
@@ -22,6 +23,7 @@ pub(super) const CLOSE_UNREAD: Scenario = Scenario {
 pub(super) const LINGER_ZERO: Scenario = Scenario {
     name: "reset-linger-zero",
     says: "a server that closes with SO_LINGER 0 sends the same reset instead of a FIN",
+    needs: &[],
     play: linger_zero,
 };
 
@@ -29,6 +31,7 @@ pub(super) const LINGER_ZERO: Scenario = Scenario {
 pub(super) const KILL: Scenario = Scenario {
     name: "kill-9",
     says: "kill -9 of an idle server is a FIN: the kernel closes for it, and the client reads end of file",
+    needs: &[],
     play: kill,
 };
 
@@ -36,6 +39,7 @@ pub(super) const KILL: Scenario = Scenario {
 pub(super) const KILL_UNREAD: Scenario = Scenario {
     name: "kill-9-unread",
     says: "kill -9 of a server with unread data is a reset with ACK",
+    needs: &[],
     play: kill_unread,
 };
 
@@ -43,6 +47,7 @@ pub(super) const KILL_UNREAD: Scenario = Scenario {
 pub(super) const PROCESS_RESTART: Scenario = Scenario {
     name: "process-restart",
     says: "after a restart of the process: a FIN, then a bare reset for whatever the client still sends",
+    needs: &[],
     play: process_restart,
 };
 
@@ -50,6 +55,7 @@ pub(super) const PROCESS_RESTART: Scenario = Scenario {
 pub(super) const HOST_RESTART: Scenario = Scenario {
     name: "host-restart",
     says: "after a restart of the host: silence until the client speaks, then a bare reset with the server's TTL",
+    needs: &[],
     play: host_restart,
 };
 
@@ -57,6 +63,7 @@ pub(super) const HOST_RESTART: Scenario = Scenario {
 pub(super) const REJECT: Scenario = Scenario {
     name: "firewall-reject",
     says: "a firewall's `reject with tcp reset` is bare, has the server's address and the firewall's TTL; the server is told nothing",
+    needs: &[],
     play: reject,
 };
 
