@@ -406,8 +406,8 @@ const LAB_FOLDER: &str = "hopclock-lab";
   sudo hopclock lab run all --seed 7 --format markdown > this-kernel.md
 
 Each run leaves FOLDER/NAME-SEED with captures, dumps of the box and logs of
-both ends; hopclock diagnose reads it. A scenario takes seconds, all of them a
-minute or two. Ctrl-C and a closed terminal take down what runs; after a
+both ends; hopclock diagnose reads it. A scenario takes seconds, all of them two
+minutes or three. Ctrl-C and a closed terminal take down what runs; after a
 kill -9: hopclock lab clean.")]
 pub struct LabRun {
     /// Names as `lab list` prints them, or `all`

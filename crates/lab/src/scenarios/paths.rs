@@ -80,7 +80,6 @@ fn mtu_black_hole(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
         "table inet quiet {\n chain output {\n type filter hook output priority 0;\n \
          icmp type destination-unreachable drop\n icmpv6 type packet-too-big drop\n }\n}\n",
     )?;
-    stage.rules_again()?;
     let listener = stage.listen()?;
     for round in 0..4 {
         let mut client = stage.connect(stage.service())?;
@@ -101,6 +100,7 @@ fn mtu_black_hole(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
         client.reconnecting();
         stage.pause(0.2, 0.9)?;
     }
+    stage.rules_again()?;
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let full = |s: &&hopclock_core::wire::Segment| s.payload > 1240;
@@ -204,7 +204,6 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
          tcp dport {port} tcp sport != @flows counter drop\n \
          tcp sport {port} tcp dport != @flows counter drop\n }}\n}}\n"
     ))?;
-    stage.rules_again()?;
     let listener = stage.listen()?;
     let servers: RefCell<Vec<End>> = RefCell::new(Vec::new());
     let waits = RefCell::new(stage.plan.rng.fork());
@@ -252,6 +251,7 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
         stage.checks.lasted("each is given up some time after the box's limit", &ages, span);
     }
     stage.look()?;
+    stage.rules_again()?;
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let start = hopclock_core::time::Moment::from_ns(0);
