@@ -185,10 +185,9 @@ impl SecondPath {
     }
 }
 
-fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble> {
-    quiet_box(stage)?;
-    let (timer_s, port) = (stage.plan.timer_s, stage.plan.port);
-    let timer = f64::from(timer_s);
+/// Rules of a box that remembers each connection for so long: since its opening, or since its last
+/// packet.
+fn memory(timer_s: u32, port: u16, by_silence: bool) -> String {
     let refresh = if by_silence {
         format!(
             "tcp dport {port} tcp sport @flows update @flows {{ tcp sport }}\n \
@@ -197,13 +196,20 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
     } else {
         String::new()
     };
-    stage.hop.rules(&format!(
+    format!(
         "table inet middlebox {{\n set flows {{\n type inet_service\n flags dynamic,timeout\n \
          timeout {timer_s}s\n }}\n chain forward {{\n type filter hook forward priority -10;\n \
          tcp flags & (syn | ack) == syn update @flows {{ tcp sport }}\n {refresh}\
          tcp dport {port} tcp sport != @flows counter drop\n \
          tcp sport {port} tcp dport != @flows counter drop\n }}\n}}\n"
-    ))?;
+    )
+}
+
+fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble> {
+    quiet_box(stage)?;
+    let (timer_s, port) = (stage.plan.timer_s, stage.plan.port);
+    let timer = f64::from(timer_s);
+    stage.hop.rules(&memory(timer_s, port, by_silence))?;
     let listener = stage.listen()?;
     let servers: RefCell<Vec<End>> = RefCell::new(Vec::new());
     let waits = RefCell::new(stage.plan.rng.fork());
