@@ -18,8 +18,9 @@ use crate::net::Host;
 use crate::tool::search_path;
 use crate::trouble::{Doing, Trouble};
 
-/// Before a program's own lines run: its own folder, in memory, with its files. As first process of its namespace a shell stays, as
-/// root: one that drops its privileges would lose the signal that ends it with the lab.
+/// Before a program's own lines run: its own folder, in memory, with its files. As first process of
+/// its namespace a shell stays, as root: one that drops its privileges would lose the signal that
+/// ends it with the lab.
 const BEFORE: &str = "set -e\nmount -t tmpfs -o mode=755 lab /run\n\
      mkdir -p /run/sshd /run/lab\nchmod 1777 /run/lab\ncd /run/lab\n\
      i=0\nwhile [ $i -lt \"$LAB_FILES\" ]; do\n\

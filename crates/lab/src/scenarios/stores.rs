@@ -318,7 +318,7 @@ fn redis_timeout(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
 
 fn redis_keepalive(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     quiet_box(stage)?;
-    // A third of it is the interval between probes: three of them, and it must be a second at least.
+    // A third of it is the interval between probes, of which there are three.
     let keepalive_s = 3;
     let log = stage.grows(Place::Server, "redis.log");
     let redis = redis(stage, &format!("tcp-keepalive {keepalive_s}"), &log)?;
