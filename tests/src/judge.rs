@@ -14,6 +14,7 @@ pub mod rng;
 pub mod run;
 pub mod talk;
 pub mod trace;
+pub mod vectors;
 
 pub use kernel::Kernel;
 pub use trace::{Answer, Deed, Trace};

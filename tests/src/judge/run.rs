@@ -47,6 +47,7 @@ pub struct Runner {
     kernel: Kernel,
     rng: Rng,
     talks: Vec<Talk>,
+    rules: Rules,
     guide: Table,
     /// What was done so far.
     pub tally: Tally,
@@ -63,9 +64,18 @@ impl Runner {
             kernel: Kernel::start()?,
             rng: Rng::new(seed),
             talks: Vec::new(),
+            rules: Rules::default(),
             guide: Table::new(base(), Rules::default()),
             tally: Tally::default(),
         })
+    }
+
+    /// The conversations follow what a kernel of these rules would do.
+    #[must_use]
+    pub fn following(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self.guide = Table::new(base(), rules);
+        self
     }
 
     /// Sends this many packets and keeps what the kernel said. Each call begins with an empty
@@ -79,7 +89,7 @@ impl Runner {
         self.kernel.table.flush()?;
         self.talks.clear();
         let before = self.guide.settings;
-        self.guide = Table::new(base(), Rules::default());
+        self.guide = Table::new(base(), self.rules);
         self.guide.settings = before;
         self.settings(&mut trace)?;
         let goal = self.tally.packets + packets;
@@ -182,7 +192,16 @@ impl Runner {
 
 /// Holds a model against a trace; the first difference, if any.
 pub fn judge(trace: &Trace, mutation: Mutation) -> Option<Difference> {
-    let mut table = Table::new(base(), mutation.rules());
+    hold(trace, mutation.rules(), mutation)
+}
+
+/// Holds the model by the rules of one kernel against a trace; the first difference, if any.
+pub fn judge_by(trace: &Trace, rules: Rules) -> Option<Difference> {
+    hold(trace, rules, Mutation::None)
+}
+
+fn hold(trace: &Trace, rules: Rules, mutation: Mutation) -> Option<Difference> {
+    let mut table = Table::new(base(), rules);
     for (number, deed) in trace.deeds.iter().enumerate() {
         match deed {
             Deed::Set(settings) => table.settings = mutation.settings(**settings),

@@ -24,25 +24,38 @@ pub struct Kernel {
 /// The version the model is judged by.
 pub const JUDGED: Kernel = Kernel { major: 6, minor: 18, patch: Some(44) };
 
+/// Versions that ran, each of whose answers the model gives: the judge of the tests, and those
+/// recorded in `tests/kernels`.
+const RAN: [Kernel; 3] = [
+    Kernel { major: 6, minor: 1, patch: Some(192) },
+    Kernel { major: 6, minor: 12, patch: Some(118) },
+    JUDGED,
+];
+
 /// The oldest and the newest version compared.
 const COMPARED: ((u16, u16), (u16, u16)) = ((4, 19), (7, 1));
 
 impl Kernel {
-    /// Reads `6.18`, `5.15.0-91-generic`, `6.1.77+`; `None` if it does not begin with two numbers.
+    /// Reads `6.18`, `6.1.77+`, `5.15.0-91-generic` (whose patch level is not told), and `uname -v` of
+    /// Debian, which tells it; `None` if it does not begin with two numbers.
     pub fn parse(text: &str) -> Option<Kernel> {
         let digits = |part: &str| {
             let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
             part.get(..end)?.parse::<u16>().ok()
         };
-        let mut parts = text.trim().trim_start_matches('v').splitn(3, '.');
+        // Of `uname -v` what stands last; Debian's names of releases end in an interface number.
+        let own = text.rsplit_once("Debian ").map_or(text, |(_, version)| version);
+        let mut parts = own.trim().trim_start_matches('v').splitn(3, '.');
         let (major, minor) = (digits(parts.next()?)?, digits(parts.next()?)?);
-        Some(Kernel { major, minor, patch: parts.next().and_then(digits) })
+        let patch = parts.next().filter(|rest| !rest.starts_with("0-")).and_then(digits);
+        Some(Kernel { major, minor, patch })
     }
 
     /// Its numbers; a branch without a patch level stands for the version that was judged, or for
     /// the branch's latest.
     fn version(self) -> Version {
-        let latest = if self.is_judged() { JUDGED.patch } else { None };
+        let ran = RAN.iter().find(|ran| ran.branch() == self.branch());
+        let latest = ran.and_then(|ran| ran.patch);
         (self.major, self.minor, self.patch.or(latest).unwrap_or(LATEST))
     }
 
@@ -50,9 +63,10 @@ impl Kernel {
         (self.major, self.minor)
     }
 
-    /// Whether this is the branch that the running kernel judged.
+    /// Whether a kernel of this branch and with these rules ran and was asked.
     pub fn is_judged(self) -> bool {
-        self.branch() == JUDGED.branch()
+        let same = |ran: &Kernel| ran.branch() == self.branch() && ran.rules() == self.rules();
+        RAN.iter().any(same)
     }
 
     /// The rules of this version.
@@ -314,7 +328,9 @@ mod tests {
     #[test]
     fn versions_are_read_as_uname_prints_them() {
         let parsed = Kernel::parse("5.15.0-91-generic").unwrap();
-        assert_eq!((parsed.branch(), parsed.patch), ((5, 15), Some(0)));
+        assert_eq!((parsed.branch(), parsed.patch), ((5, 15), None), "an interface's number");
+        let long = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-10)";
+        assert_eq!(Kernel::parse(long).unwrap().to_string(), "6.1.192");
         assert_eq!(Kernel::parse("6.18").unwrap().patch, None);
         assert_eq!(Kernel::parse("6.1.77+").unwrap().to_string(), "6.1.77");
         assert_eq!(Kernel::parse("v6.12-rc3").unwrap().branch(), (6, 12));
@@ -329,6 +345,10 @@ mod tests {
         assert!(Kernel::parse("6.18").unwrap().doubts().is_empty());
         let doubts = Kernel::parse("6.1.20").unwrap().doubts();
         assert!(doubts[0].contains("read in source, not run"), "{doubts:?}");
+        for ran in ["6.1", "6.1.192", "6.12.118", "6.1.0-56-cloud-amd64"] {
+            assert!(Kernel::parse(ran).unwrap().is_judged(), "{ran}");
+        }
+        assert!(!Kernel::parse("6.12.20").unwrap().is_judged());
     }
 
     /// The brackets, from both sides: versions in which the behaviour was read.
