@@ -3,7 +3,7 @@
 pub(crate) mod safe;
 
 use crate::page::percent;
-use crate::text::{detected_by, effect, ended_by, place, range};
+use crate::text::{capital, detected_by, effect, ended_by, place, range};
 use hopclock_core::inquest::evidence::Cite;
 use hopclock_core::inquest::numbers::number;
 use hopclock_core::report::{FindingEntry, Report};
@@ -94,7 +94,11 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
     section(out, "Measures", &finding.fixes, |f| {
         let under: Vec<String> =
             f.under.iter().map(|(cause, e)| format!("`{cause}`: **{}**", effect(*e))).collect();
-        format!("{} ({}). {}", safe::text(&f.what), under.join(", "), safe::text(&f.why))
+        let tried = f
+            .tried
+            .as_ref()
+            .map_or(String::new(), |t| format!(". {}", safe::text(&capital(&t.says))));
+        format!("{} ({}). {}{tried}", safe::text(&f.what), under.join(", "), safe::text(&f.why))
     })?;
     if let Some(letter) = &finding.letter {
         let block = safe::block(letter);

@@ -188,10 +188,20 @@ fn parted(first: &Parted, row: &Row, clock: ClockFace<'_>) -> String {
     let who = format!("{src} > {dst}: {} at {}", packet(first.packet), clock(first.at_ns));
     let sum = row.cut + row.saved;
     let more = if sum > 1 { format!("; {sum} connections part") } else { String::new() };
+    let moved = match (row.moved, row.saved, first.stands_until_ns) {
+        (0, _, _) => String::new(),
+        (1, 1, Some(until)) => format!(
+            ". Neither it nor its answer sets the timer: the entry goes all the same, at {}",
+            clock(until)
+        ),
+        (moved, saved, _) => {
+            format!(". Of {saved} that go on, {moved} only last longer: nothing sets their timer")
+        }
+    };
     match first.turn {
         Turn::Saved => format!(
             "{who} comes through; as captured it does not{why}{}. The connection goes on, and what \
-             followed would not have been sent{more}",
+             followed would not have been sent{more}{moved}",
             goes(first.reaches)
         ),
         Turn::Cut => format!("{who} does not come through{why}{}{more}", goes(first.reaches)),

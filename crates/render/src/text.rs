@@ -5,7 +5,7 @@ mod details;
 mod explain;
 mod herrings;
 
-pub(crate) use details::{ORDER, capital, order_words};
+pub(crate) use details::{ORDER, capital, measures, order_words};
 
 use crate::page::{Label, Page, columns, percent};
 use hopclock_core::inquest::advice::{Effect, Step};

@@ -5,16 +5,18 @@
 
 mod amounts;
 mod present;
+mod tried;
 
 use super::evidence::Weighs;
 use super::facts::Facts;
 use super::finding::Finding;
 use super::weigh::Law;
-use crate::terms::Role;
+use crate::terms::{EndedBy, Role};
 use amounts::{Amount, Amounts};
 use present::Present;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+pub use tried::Tried;
 
 /// How a measure fares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -60,6 +62,9 @@ struct FixRow {
     effects: BTreeMap<String, Effect>,
     change: Vec<Change>,
     undo: Vec<String>,
+    /// What a sweep tries in its place, as `replay --fix` takes it.
+    #[serde(default)]
+    tries: Option<String>,
 }
 
 /// A measure, judged.
@@ -74,7 +79,7 @@ pub struct Fix {
     pub why: String,
     /// What it costs.
     pub risk: String,
-    /// Under the leading cause.
+    /// Under the leading cause: as tried where it was, else by its mechanism.
     pub effect: Effect,
     /// Under each cause of the short list.
     pub under: Vec<(String, Effect)>,
@@ -82,6 +87,9 @@ pub struct Fix {
     pub change: Vec<Change>,
     /// How to take it back.
     pub undo: Vec<String>,
+    /// What it does to the recorded packets, where those of a box and its settings are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -149,22 +157,29 @@ impl Advice {
         let Some((leader, _)) = listed.first() else { return Vec::new() };
         let present = Present::of(facts);
         let amounts = Amounts::of(law, finding, facts, &present);
-        let mut chosen: Vec<(f64, Fix)> = self
+        let filling = Filling { finding, amounts: &amounts, present: &present };
+        let (mut fixes, tries): (Vec<Fix>, Vec<Option<String>>) = self
             .fixes
             .iter()
             .filter(|row| row.speaks_of(&listed))
             .filter_map(|row| {
                 let of = |cause: &str| row.effects.get(cause).copied().unwrap_or(Effect::Untested);
                 let under = listed.iter().map(|(c, _)| (c.clone(), of(c))).collect();
-                let fix = Filling { finding, amounts: &amounts, present: &present };
-                let fix = fix.fill(row, (of(leader), under))?;
-                let cured = |(c, p): &(String, f64)| {
-                    let held = fix.under.iter().any(|(u, e)| u == c && *e == Effect::Held);
-                    if held { *p } else { 0.0 }
-                };
-                Some((listed.iter().map(cured).sum(), fix))
+                Some((filling.fill(row, (of(leader), under))?, filling.tries(row)))
             })
-            .collect();
+            .unzip();
+        if let Some(bench) = tried::Bench::of(&finding.gathered.trials, facts) {
+            for (fix, tried) in fixes.iter_mut().zip(bench.judge(&tries)) {
+                fix.take(tried, law, leader);
+            }
+        }
+        let cured = |fix: &Fix| -> f64 {
+            let held = |cause: &String| {
+                fix.under.iter().any(|(under, e)| under == cause && *e == Effect::Held)
+            };
+            listed.iter().filter(|(c, _)| held(c)).map(|(_, p)| p).sum()
+        };
+        let mut chosen: Vec<(f64, Fix)> = fixes.into_iter().map(|fix| (cured(&fix), fix)).collect();
         chosen.sort_by(|a, b| b.0.total_cmp(&a.0));
         chosen.into_iter().map(|(_, fix)| fix).take(SHOWN_MAX + 2).collect()
     }
@@ -229,6 +244,29 @@ impl FixRow {
     }
 }
 
+impl Fix {
+    /// Takes what trying it showed: of causes whose clock such a box keeps it goes before the
+    /// mechanism.
+    fn take(&mut self, tried: Option<Tried>, law: &Law, leader: &str) {
+        let Some(mut tried) = tried else { return };
+        let in_a_box = |cause: &str| {
+            let cause = law.causes.all().iter().find(|c| c.id == cause);
+            cause.is_some_and(|c| c.ended_by == EndedBy::Middlebox)
+        };
+        if in_a_box(leader) {
+            tried.differs = !matches!(self.effect, Effect::Untested) && self.effect != tried.effect;
+            self.effect = tried.effect;
+        }
+        for (_, effect) in self.under.iter_mut().filter(|(cause, _)| in_a_box(cause)) {
+            *effect = tried.effect;
+        }
+        if tried.differs {
+            tried.says += "; by its mechanism alone it was judged otherwise";
+        }
+        self.tried = Some(tried);
+    }
+}
+
 /// Fills a row for one finding.
 struct Filling<'a> {
     finding: &'a Finding,
@@ -279,7 +317,14 @@ impl Filling<'_> {
             under: under.into_iter().map(|(c, e)| (c, judged(e))).collect(),
             change,
             undo,
+            tried: None,
         })
+    }
+
+    /// What a sweep is to try: a number behind its key, the unit left out.
+    fn tries(&self, row: &FixRow) -> Option<String> {
+        let filled = self.put(row.tries.as_ref()?, &mut Met::default());
+        Some(filled.trim_end_matches(" s").replace(" s,", ","))
     }
 
     /// A change with the value it starts from, where a dump of a host it concerns has it.

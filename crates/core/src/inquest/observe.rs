@@ -19,6 +19,7 @@ use super::numbers::Replayed;
 use super::subject::Subject;
 use super::table::Table;
 use super::weigh::Law;
+pub use tables::Trial;
 
 /// Everything gathered about one subject.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub struct Gathered {
     pub withheld: Vec<String>,
     /// What a replay of a box's table says of its timer.
     pub replayed: Option<Replayed>,
+    /// Where measures can be tried: packets of a hop beside its settings.
+    pub trials: Vec<Trial>,
 }
 
 /// Gathers the evidence about a subject. `first_id` numbers the first piece.
@@ -56,7 +59,8 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
         piece.id = format!("e{}", first_id + offset);
     }
     settle_groups(&mut evidence, &law.table);
-    Gathered { evidence, clocks, withheld: replayed.withheld, replayed: replayed.timer }
+    let (withheld, trials) = (replayed.withheld, replayed.trials);
+    Gathered { evidence, clocks, withheld, replayed: replayed.timer, trials }
 }
 
 /// Of the pieces that speak of one event only the most direct counts; the others name it.

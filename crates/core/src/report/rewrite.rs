@@ -78,6 +78,10 @@ fn of_fix(fix: &mut Fix, write: &mut dyn FnMut(&str) -> String) {
     anew(&mut fix.risk, write);
     fix.change.iter_mut().for_each(|change| maybe(&mut change.host, write));
     fix.undo.iter_mut().for_each(|undo| anew(undo, write));
+    if let Some(tried) = &mut fix.tried {
+        anew(&mut tried.says, write);
+        anew(&mut tried.file, write);
+    }
 }
 
 fn of_ending(end: &mut EndingEntry, write: &mut dyn FnMut(&str) -> String) {

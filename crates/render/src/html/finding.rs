@@ -172,7 +172,7 @@ fn fixes(out: &mut String, f: &FindingEntry) {
     if f.fixes.is_empty() {
         return;
     }
-    *out += "<h3>Measures, judged by mechanism under each likely cause, not tried</h3>\n<ul>\n";
+    *out += &format!("<h3>{}</h3>\n<ul>\n", text::measures(f));
     for fix in &f.fixes {
         *out += &format!("<li>{}.<ul>\n", escaped(&fix.what));
         for (cause, effect) in &fix.under {
@@ -187,6 +187,9 @@ fn fixes(out: &mut String, f: &FindingEntry) {
         let (why, risk) = (escaped(&text::capital(&fix.why)), escaped(&fix.risk));
         let undo = escaped(&fix.undo.join("; "));
         *out += &format!("</ul><p>{why}.</p>");
+        if let Some(tried) = &fix.tried {
+            *out += &format!("<p>{}.</p>", escaped(&text::capital(&tried.says)));
+        }
         *out += &fix.change.iter().map(change).collect::<String>();
         *out +=
             &format!("<p><strong>Cost</strong>: {risk}. <strong>Undo</strong>: {undo}.</p></li>\n");

@@ -68,7 +68,7 @@ fn fixes(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<
     if finding.fixes.is_empty() {
         return Ok(());
     }
-    page.heading(out, "Measures, judged by mechanism under each likely cause, not tried")?;
+    page.heading(out, measures(finding))?;
     for fix in &finding.fixes {
         page.wrap(out, ("  - ", 4), 4, &format!("{}.", fix.what))?;
         let mut groups: Vec<(Effect, Vec<&str>)> = Vec::new();
@@ -84,9 +84,22 @@ fn fixes(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Result<
             page.wrap(out, (&first, word.len() + 6), 6, &causes.join(", "))?;
         }
         page.paragraph(out, 4, &format!("{}.", capital(&fix.why)))?;
+        if let Some(tried) = &fix.tried {
+            page.paragraph(out, 4, &format!("{}.", capital(&tried.says)))?;
+        }
         page.paragraph(out, 4, &format!("Cost: {}. Undo: {}.", fix.risk, fix.undo.join("; ")))?;
     }
     Ok(())
+}
+
+/// How the measures were judged, for their heading.
+pub(crate) fn measures(finding: &FindingEntry) -> &'static str {
+    if finding.fixes.iter().any(|fix| fix.tried.is_some()) {
+        "Measures, judged under each likely cause: on the recorded packets where it says tried, \
+         else by mechanism"
+    } else {
+        "Measures, judged by mechanism under each likely cause, not tried"
+    }
 }
 
 pub(crate) fn capital(text: &str) -> String {

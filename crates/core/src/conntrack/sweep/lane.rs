@@ -63,6 +63,9 @@ pub struct Parted {
     pub reason: Option<String>,
     /// Whom the refused one of the two packets reaches.
     pub reaches: Reaches,
+    /// When its entry now goes unless something sets its timer, nanoseconds since the epoch; null
+    /// where the packet is refused.
+    pub stands_until_ns: Option<Moment>,
 }
 
 /// An entry whose time was up, and that was needed afterwards.
@@ -95,10 +98,15 @@ pub struct Row {
     pub first_run_out: Option<RunOut>,
     /// Of these, how many a packet without SYN made anew (`tcp_loose`).
     pub taken_up: u64,
+    /// Of these, how many were then not served: the packet did not come through to its peer.
+    pub lost: u64,
     /// Connections that a refused packet parts from what was captured.
     pub cut: u64,
     /// Connections that a packet which now passes parts from what was captured.
     pub saved: u64,
+    /// Of the saved, how many only for a while: neither the packet nor what answers it sets the
+    /// timer, so that the same end comes later.
+    pub moved: u64,
     /// The first of the two.
     pub first_parted: Option<Parted>,
     /// Packets INVALID or dropped.
@@ -334,6 +342,7 @@ impl Lane {
         }
         self.row.run_out += 1;
         self.row.taken_up += u64::from(judged.created);
+        self.row.lost += u64::from(!through(passing, judged));
         self.row.first_run_out.get_or_insert(RunOut {
             at_ns: event.at,
             original: Ends(event.original),
@@ -351,9 +360,15 @@ impl Lane {
         }
         self.note_turn(passing, Turn::Saved, was, Some(passing.number));
         // Data that arrives is acknowledged (RFC 9293 §3.10.7.4); more is not known.
+        let mut refreshed = judged.refreshed;
         if let Some(answer) = acknowledgement(&passing.packet, judged, &self.table) {
             self.row.simulated += 1;
-            self.judge(passing, &answer, None);
+            refreshed |= self.judge(passing, &answer, None).refreshed;
+        }
+        self.row.moved += u64::from(!refreshed);
+        if let Some(first) = self.row.first_parted.as_mut().filter(|f| f.at_ns == passing.at) {
+            let found = self.table.find(&passing.packet.tuple);
+            first.stands_until_ns = found.map(|(entry, _)| entry.expires);
         }
     }
 
@@ -374,6 +389,7 @@ impl Lane {
             arrives_as: Ends(passing.packet.tuple),
             reason: odd.reason.map(|reason| words(&reason, rules)),
             reaches: Reaches::of(passing.reply, &passing.packet.tuple, odd),
+            stands_until_ns: None,
         });
     }
 

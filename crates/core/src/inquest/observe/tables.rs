@@ -39,6 +39,24 @@ pub(super) struct Told {
     pub(super) withheld: Vec<String>,
     /// What the replay of a hop's own capture says of its timer.
     pub(super) timer: Option<Replayed>,
+    /// Where measures can be tried.
+    pub(super) trials: Vec<Trial>,
+}
+
+/// A hop's own capture beside its settings, with connections that the model could follow: what a
+/// measure can be tried on.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The capture.
+    pub file: String,
+    /// The box, in words.
+    pub keeper: String,
+    /// What it is set to.
+    pub place: Place,
+    /// The connections.
+    pub flows: Vec<Tuple>,
+    /// What most of them show: a value of the row `hop-table`.
+    pub value: &'static str,
 }
 
 /// One box's settings beside one capture.
@@ -235,10 +253,11 @@ impl Bench<'_> {
     }
 
     fn tell(&self, facts: &Facts, told: &mut Told) {
-        let (capture, place) = (&self.capture.file, whose(self.at));
+        let (capture, keeper) = (&self.capture.file, whose(self.at));
         let mut withhold = |why: &str| {
-            told.withheld
-                .push(format!("what the table of {place} made of the packets in {capture}: {why}"));
+            told.withheld.push(format!(
+                "what the table of {keeper} made of the packets in {capture}: {why}"
+            ));
         };
         if self.reading.headers.too_many() {
             return withhold("too many packets to be kept for it; hopclock replay judges them");
@@ -258,6 +277,14 @@ impl Bench<'_> {
                 looks.compare(self, (flow, asked), account, &dumps);
             }
         }
+        let shown = majority(&whole).filter(|_| self.how == Standing::Hop && looks.differ == 0);
+        told.trials.extend(shown.map(|(value, _)| Trial {
+            file: capture.clone(),
+            keeper: whose(self.at),
+            place: place.clone(),
+            flows: whole.iter().map(|(flow, _)| ends_of(flow)).collect(),
+            value,
+        }));
         if let Some((piece, timer)) = self.weighed(&whole, &looks) {
             let relied_on = piece.strength > 0.5 && matches!(piece.weighs, Weighs::Table { .. });
             if self.how == Standing::Hop && relied_on {
@@ -487,10 +514,15 @@ fn end_of(flow: &FlowPart<'_>) -> Option<Mark> {
     tried.or(words.end)
 }
 
+/// Client to server, as the capture shows it.
+fn ends_of(flow: &FlowPart<'_>) -> Tuple {
+    tuple(flow.flow.record.client, flow.flow.record.server)
+}
+
 fn asked(flow: &FlowPart<'_>) -> Asked {
     let record = &flow.flow.record;
     Asked {
-        flow: tuple(record.client, record.server),
+        flow: ends_of(flow),
         packets: (record.first_packet, record.last_packet),
         end: end_of(flow).filter(|_| flow.ended()),
     }
