@@ -36,8 +36,8 @@ const RAN: [Kernel; 3] = [
 const COMPARED: ((u16, u16), (u16, u16)) = ((4, 19), (7, 1));
 
 impl Kernel {
-    /// Reads `6.18`, `6.1.77+`, `5.15.0-91-generic` (whose patch level is not told), and `uname -v` of
-    /// Debian, which tells it; `None` if it does not begin with two numbers.
+    /// Reads `6.18`, `6.1.77+`, `5.15.0-91-generic` (whose patch level is not told), and `uname
+    /// -v` of Debian, which tells it; `None` if it does not begin with two numbers.
     pub fn parse(text: &str) -> Option<Kernel> {
         let digits = |part: &str| {
             let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
