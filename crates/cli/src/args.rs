@@ -238,6 +238,9 @@ pub struct Flows {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+    /// At most so many threads; the answer is the same
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: Option<u8>,
 }
 
 /// `hopclock replay`.

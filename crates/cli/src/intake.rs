@@ -2,6 +2,7 @@
 //!
 //! What is not understood is named, with its reason, and the rest is still used.
 
+pub mod ahead;
 pub mod archive;
 pub mod captures;
 pub mod folder;

@@ -218,6 +218,18 @@ impl Decoder {
         self.settle(step, bytes.len(), last)
     }
 
+    /// Shows every whole packet `bytes` begin with, as [`Decoder::step`] would one by one, and gives
+    /// the number of bytes they take. It stops before whatever is no packet, for `step` to judge.
+    pub fn each(&mut self, bytes: &[u8], show: &mut impl FnMut(&Packet<'_>)) -> usize {
+        let used = match &mut self.stage {
+            Stage::Pcap(file) => file.each(bytes, show),
+            Stage::Pcapng(file) => file.each(bytes, show),
+            Stage::Fresh | Stage::Stopped => 0,
+        };
+        self.offset += used as u64;
+        used
+    }
+
     fn begin<'a>(&mut self, bytes: &'a [u8], last: bool) -> Step<'a> {
         if bytes.len() < 4 && !last {
             return Step::Need { bytes: 4 };

@@ -13,6 +13,7 @@ mod numbering;
 mod reader;
 mod record;
 mod reset;
+mod sift;
 mod small;
 mod table;
 mod tell;
@@ -30,4 +31,5 @@ pub use record::{
     Keepalive, KnownBy, LastWords, Mark, Reset, ResetSummary, RoundTrips, SCHEMA, Said, Signature,
     SizeLoss, Traffic, Translates, Unanswered,
 };
+pub use sift::{Batch, Sifter};
 pub use table::{FLOWS_MAX, Table};

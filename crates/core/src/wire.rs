@@ -12,9 +12,11 @@ mod icmp;
 mod ip;
 mod link;
 mod option;
+mod quick;
 mod seq;
 mod tcp;
 mod tunnel;
+mod vantage;
 mod view;
 mod walk;
 mod wireless;
@@ -119,7 +121,16 @@ impl Dissector {
     }
 
     /// Reads a packet; `vantage` tells captures read together apart.
+    #[inline]
     pub fn read(&mut self, packet: &Packet<'_>, vantage: u32) -> Reading {
+        match quick::read(packet, vantage) {
+            Some(segment) => Reading::Segment(segment),
+            None => self.walk(packet, vantage),
+        }
+    }
+
+    #[inline(never)]
+    fn walk(&mut self, packet: &Packet<'_>, vantage: u32) -> Reading {
         walk::Walk::new(packet, vantage, &mut self.fragments).run()
     }
 }

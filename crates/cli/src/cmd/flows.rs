@@ -1,18 +1,23 @@
 //! `hopclock flows`: captures in, one connection after the other out.
 
+mod fold;
+
 use crate::args::{Flows, Format};
 use crate::exit::{Exit, Trouble};
 use crate::intake::captures::{Captures, Source};
 use crate::intake::open::Packing;
 use crate::{progress, screen};
-use hopclock_core::capture::Packet;
-use hopclock_core::flow::{Finished, FlowRecord, Numbering, Observer};
+use fold::Numbers;
+use hopclock_core::flow::{FLOWS_MAX, FlowRecord, Observer, Table};
 use hopclock_core::report::Input;
 use hopclock_core::time::Moment;
 use hopclock_render::{flows as pen, json};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// One reads and sifts, one folds.
+const THREADS: usize = 2;
 
 /// Reads every capture as one and prints its connections.
 pub fn carry_out(typed: &Flows) -> Result<Exit, Trouble> {
@@ -25,20 +30,13 @@ pub fn carry_out(typed: &Flows) -> Result<Exit, Trouble> {
     let mut captures = Captures::open(&typed.captures);
     let names: Vec<String> = captures.sources().iter().map(|s| s.name.clone()).collect();
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut seen = Seen { numbering: Numbering::new(), several: names.len() > 1, names };
-    let mut observer = Observer::new(seen.names.clone());
-    let mut early: Option<Box<Finished>> = None;
-    while captures.next(&mut |packet, file| {
-        let number = seen.numbering.next(file, packet.number);
-        early = observer.packet(&Packet { number, ..*packet }, file).map(Box::new);
-    }) {
+    let seen = Seen { numbers: Numbers::default(), several: names.len() > 1, names };
+    let table = Table::new(seen.names.clone(), FLOWS_MAX);
+    let threads = typed.threads.map_or(THREADS, usize::from);
+    let observer = fold::all(&mut captures, table, &seen.numbers, threads, &mut |flow| {
         // Full: what is forgotten is at least told, where order matters least.
-        if let Some(flow) = early.take()
-            && streams
-        {
-            json::line(&seen.published(&flow.record), &mut out)?;
-        }
-    }
+        if streams { json::line(&seen.published(&flow.record), &mut out) } else { Ok(()) }
+    })?;
     progress::done();
     let inputs = inputs(captures.sources(), &observer);
     if !captures.sources().iter().any(|source| source.usable) {
@@ -90,7 +88,7 @@ fn inputs(sources: &[Source], observer: &Observer) -> Vec<Input> {
 
 /// Where packets of several files are.
 struct Seen {
-    numbering: Numbering,
+    numbers: Numbers,
     several: bool,
     names: Vec<String>,
 }
@@ -118,7 +116,7 @@ struct Place<'r> {
 
 impl Seen {
     fn place(&self, number: u64) -> Option<Place<'_>> {
-        let (file, packet) = self.numbering.place(number)?;
+        let (file, packet) = self.numbers.known().place(number)?;
         Some(Place { file: self.names.get(file)?, packet })
     }
 

@@ -9,6 +9,7 @@ use hopclock_core::capture::{Packet, Ready, Stream};
 use hopclock_core::time::Moment;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// With more files than this, those whose turn has not come are closed.
 const OPEN_MAX: usize = 64;
@@ -38,7 +39,7 @@ pub struct Source {
 }
 
 struct Reading {
-    reader: Box<dyn BufRead>,
+    reader: Box<dyn BufRead + Send>,
     stream: Stream,
 }
 
@@ -80,7 +81,78 @@ impl Captures {
     }
 }
 
+impl Captures {
+    /// Shows every packet that is left, as [`Captures::next`] would one by one, until `enough` is
+    /// set: whole chunks of a file go by without a question.
+    pub fn each(&mut self, enough: &AtomicBool, show: &mut impl FnMut(&Packet<'_>, usize)) {
+        while !enough.load(Ordering::Relaxed) {
+            let waiting = || self.sources.iter().enumerate();
+            let waiting = || waiting().filter_map(|(at, source)| Some((source.next?, at)));
+            let Some(earliest) = waiting().min() else {
+                return;
+            };
+            let others = waiting().filter(|other| *other != earliest).min();
+            let (_, at) = earliest;
+            if let Some(source) = self.sources.get_mut(at) {
+                source.unpark();
+                match others {
+                    None => source.rest(enough, &mut |packet| show(packet, at)),
+                    // Its turn, until another's next packet is earlier.
+                    Some(other) => source.until(other, at, &mut |packet| show(packet, at)),
+                }
+            }
+        }
+    }
+}
+
 impl Source {
+    /// Shows its packets that are earlier than `other`, the moment and number of another file.
+    fn until(
+        &mut self,
+        other: (Moment, usize),
+        at: usize,
+        show: &mut impl FnMut(&Packet<'_>),
+    ) {
+        while self.next.is_some_and(|next| (next, at) < other) {
+            if let Some(packet) = self.reading.as_ref().and_then(|r| r.stream.packet()) {
+                self.packets += 1;
+                show(&packet);
+            }
+            self.advance();
+        }
+    }
+
+    /// Shows all that is left of it.
+    fn rest(&mut self, enough: &AtomicBool, show: &mut impl FnMut(&Packet<'_>)) {
+        self.next = None;
+        let Some(reading) = &mut self.reading else {
+            return;
+        };
+        let packets = &mut self.packets;
+        let mut show = |packet: &Packet<'_>| {
+            *packets += 1;
+            show(packet);
+        };
+        if let Some(packet) = reading.stream.packet() {
+            show(&packet);
+        }
+        reading.stream.each(&[], &mut show);
+        let failed = loop {
+            if enough.load(Ordering::Relaxed) {
+                break None;
+            }
+            match reading.all(&mut show) {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(why) => break Some(why),
+            }
+        };
+        reading.stream.end();
+        reading.stream.each(&[], &mut show);
+        self.notes.extend(failed);
+        self.end();
+    }
+
     fn new(path: &Path, park: bool) -> Self {
         let mut source = Self {
             name: path.display().to_string(),
@@ -173,6 +245,20 @@ impl Source {
 }
 
 impl Reading {
+    /// Reads a chunk and shows the packets it completes; false at the end.
+    fn all(&mut self, show: &mut impl FnMut(&Packet<'_>)) -> Result<bool, String> {
+        let taken = match self.reader.fill_buf() {
+            Ok(chunk) => {
+                self.stream.each(chunk, show);
+                chunk.len()
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(format!("reading stopped: {}", plain(&error))),
+        };
+        self.reader.consume(taken);
+        Ok(taken > 0)
+    }
+
     /// Reads a chunk; false at the end. A failure ends the file where it stands.
     fn more(&mut self) -> Result<bool, String> {
         let (taken, failure) = match self.reader.fill_buf() {

@@ -1,5 +1,6 @@
 //! Opening: a path or standard input becomes a buffered reader of unpacked bytes.
 
+use super::ahead::Ahead;
 use crate::progress::Counted;
 use hopclock_core::time::Moment;
 use hopclock_live::clock;
@@ -10,6 +11,9 @@ use std::path::Path;
 
 /// How much is read ahead at once, and how much of an input the recogniser may look at.
 pub const HEAD_BYTES: usize = 64 * 1024;
+
+/// How much of a file is read at once.
+const READ_BYTES: usize = 256 * 1024;
 
 /// How an input was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ impl Packing {
 /// An input ready to be read.
 pub struct Opened {
     /// The unpacked bytes.
-    pub reader: Box<dyn BufRead>,
+    pub reader: Box<dyn BufRead + Send>,
     /// When the file was last written, where there is a file.
     pub modified: Option<Moment>,
     /// How it was packed.
@@ -60,15 +64,15 @@ pub fn open(path: &Path) -> io::Result<Opened> {
     unpack(Box::new(Counted(file)), modified)
 }
 
-fn unpack(raw: Box<dyn Read>, modified: Option<Moment>) -> io::Result<Opened> {
+fn unpack(raw: Box<dyn Read + Send>, modified: Option<Moment>) -> io::Result<Opened> {
     let (head, raw) = peek(raw, 6)?;
     let packing = packing_of(&head);
-    let reader: Box<dyn BufRead> = match packing {
-        Packing::Plain => Box::new(BufReader::with_capacity(HEAD_BYTES, raw)),
+    let reader: Box<dyn BufRead + Send> = match packing {
+        Packing::Plain => Box::new(BufReader::with_capacity(READ_BYTES, raw)),
         Packing::Gzip => buffered(flate2::read::MultiGzDecoder::new(raw)),
         Packing::Xz => buffered(lzma_rust2::XzReader::new(raw, true)),
         Packing::Zstd => {
-            buffered(ZstdFrames { frame: Some(zstd_frame(Box::new(BufReader::new(raw)))?) })
+            buffered(ZstdFrames { frame: Some(zstd_frame(Box::new(BufReader::with_capacity(HEAD_BYTES, raw)))?) })
         }
     };
     Ok(Opened { reader, modified, packing })
@@ -80,9 +84,9 @@ struct ZstdFrames {
     frame: Option<ZstdFrame>,
 }
 
-type ZstdFrame = StreamingDecoder<Box<dyn BufRead>, FrameDecoder>;
+type ZstdFrame = StreamingDecoder<Box<dyn BufRead + Send>, FrameDecoder>;
 
-fn zstd_frame(raw: Box<dyn BufRead>) -> io::Result<ZstdFrame> {
+fn zstd_frame(raw: Box<dyn BufRead + Send>) -> io::Result<ZstdFrame> {
     StreamingDecoder::new(raw)
         .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))
 }
@@ -104,12 +108,13 @@ impl Read for ZstdFrames {
     }
 }
 
-fn buffered<R: Read + 'static>(inner: R) -> Box<dyn BufRead> {
-    Box::new(BufReader::with_capacity(HEAD_BYTES, inner))
+/// What is unpacked is unpacked ahead.
+fn buffered<R: Read + Send + 'static>(inner: R) -> Box<dyn BufRead + Send> {
+    Box::new(Ahead::new(HEAD_BYTES, Box::new(inner)))
 }
 
 /// Reads up to `n` bytes and gives back a reader that still begins with them.
-fn peek(mut raw: Box<dyn Read>, n: usize) -> io::Result<(Vec<u8>, impl Read + 'static)> {
+fn peek(mut raw: Box<dyn Read + Send>, n: usize) -> io::Result<(Vec<u8>, impl Read + Send + 'static)> {
     let mut head = Vec::with_capacity(n);
     raw.by_ref().take(n as u64).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(raw)))

@@ -85,13 +85,25 @@ impl File {
         Ok((file, (FILE_HEADER + extra) as u64))
     }
 
+    /// Shows every whole record `bytes` begin with; gives the number of bytes they take. What
+    /// follows them is for [`File::step`] to judge.
+    pub(super) fn each(&mut self, bytes: &[u8], show: &mut impl FnMut(&Packet<'_>)) -> usize {
+        let mut rest = bytes;
+        while let Step::Packet { consumed, packet, .. } = self.step(rest) {
+            show(&packet);
+            rest = rest.get(consumed..).unwrap_or_default();
+        }
+        bytes.len() - rest.len()
+    }
+
     /// Reads the record `bytes` begin with.
+    #[inline]
     pub(super) fn step<'a>(&mut self, bytes: &'a [u8]) -> Step<'a> {
-        let Ok((at, kept, wire)) = self.header(bytes) else {
+        let Some((at, kept, wire)) = self.header(bytes) else {
             return Step::Need { bytes: self.record_header };
         };
         if kept > PACKET_BYTES_MAX {
-            return damaged(format!("a packet of {kept} bytes, more than {PACKET_BYTES_MAX}"));
+            return too_long(kept);
         }
         let whole = self.record_header + kept as usize;
         let Some(body) = bytes.get(self.record_header..whole) else {
@@ -113,13 +125,12 @@ impl File {
         Step::Packet { consumed: whole, from: self.record_header, packet }
     }
 
-    fn header(&self, bytes: &[u8]) -> Result<(Moment, u32, u32), Short> {
-        let mut cursor = Cursor::new(bytes);
-        let seconds = cursor.u32(self.order, "seconds")?;
-        let ticks = cursor.u32(self.order, "fraction")?;
-        let first = cursor.u32(self.order, "kept length")?;
-        let second = cursor.u32(self.order, "length on the wire")?;
-        cursor.take(self.record_header - cursor.taken(), "rest of the record's header")?;
+    /// Its moment, and how much was kept and on the wire.
+    #[inline]
+    fn header(&self, bytes: &[u8]) -> Option<(Moment, u32, u32)> {
+        let mut cursor = Cursor::new(bytes.get(..self.record_header)?);
+        let mut word = || cursor.u32(self.order, "record header").ok();
+        let (seconds, ticks, first, second) = (word()?, word()?, word()?, word()?);
         let (kept, wire) = match self.lengths {
             Lengths::KeptFirst => (first, second),
             Lengths::WireFirst => (second, first),
@@ -127,6 +138,11 @@ impl File {
         };
         let ns = i64::from(seconds) * 1_000_000_000;
         let at = Moment::from_ns(ns.saturating_add(i64::from(ticks) * self.nanoseconds_per_tick));
-        Ok((at, kept, wire))
+        Some((at, kept, wire))
     }
+}
+
+#[cold]
+fn too_long<'a>(kept: u32) -> Step<'a> {
+    damaged(format!("a packet of {kept} bytes, more than {PACKET_BYTES_MAX}"))
 }

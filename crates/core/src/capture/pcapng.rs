@@ -75,6 +75,12 @@ impl Resolution {
 
     /// Nanoseconds of `ticks`, rounded down; a resolution finer than can be counted gives zero.
     fn nanoseconds(self, ticks: u64) -> i128 {
+        // The usual ones come without a division, which would cost as much as all the rest.
+        match self {
+            Self::Decimal(6) => return i128::from(ticks) * 1000,
+            Self::Decimal(9) => return i128::from(ticks),
+            Self::Decimal(_) | Self::Binary(_) => {}
+        }
         let per_second = match self {
             Self::Decimal(power) => 10_i128.checked_pow(u32::from(power)),
             Self::Binary(power) => 1_i128.checked_shl(u32::from(power)).filter(|n| *n > 0),
@@ -103,6 +109,26 @@ struct Block<'a> {
 }
 
 impl File {
+    /// Shows the packets of every whole enhanced packet block `bytes` begin with; gives the number
+    /// of bytes they take. What follows them is for [`File::step`] to judge.
+    pub(super) fn each(&mut self, bytes: &[u8], show: &mut impl FnMut(&Packet<'_>)) -> usize {
+        let mut rest = bytes;
+        while self.peek(rest) == Some(ENHANCED_PACKET) {
+            let Ok(block) = self.block(rest) else { break };
+            let Step::Packet { consumed, packet, .. } = self.packet(&block, Self::enhanced) else {
+                break;
+            };
+            show(&packet);
+            rest = rest.get(consumed..).unwrap_or_default();
+        }
+        bytes.len() - rest.len()
+    }
+
+    /// The type of the block `bytes` begin with.
+    fn peek(&self, bytes: &[u8]) -> Option<u32> {
+        Cursor::new(bytes).u32(self.order, "block type").ok()
+    }
+
     /// Reads the block `bytes` begin with.
     pub(super) fn step<'a>(&mut self, bytes: &'a [u8], about: &mut About) -> Step<'a> {
         let block = match self.block(bytes) {

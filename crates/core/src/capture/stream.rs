@@ -23,6 +23,8 @@ pub struct Stream {
     discard: u64,
     last: bool,
     over: bool,
+    /// Bytes wanted before anything more can be said.
+    wanted: usize,
     current: Option<Current>,
     damage: Option<Damage>,
     lost_bytes: u64,
@@ -87,7 +89,10 @@ impl Stream {
                     return Ready::Packet;
                 }
                 Step::Passed { consumed } => self.pass(consumed),
-                Step::Need { .. } => return Ready::Hungry,
+                Step::Need { bytes } => {
+                    self.wanted = bytes;
+                    return Ready::Hungry;
+                }
                 Step::End => self.over = true,
                 Step::Damaged(damage) => {
                     self.lost_bytes = bytes.len() as u64;
@@ -96,6 +101,44 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// Takes the next bytes of the file and shows every packet they complete. The same as feeding
+    /// them and advancing until hungry, but packets that lie whole in `chunk` are not copied.
+    pub fn each(&mut self, chunk: &[u8], show: &mut impl FnMut(&Packet<'_>)) {
+        let mut rest = chunk;
+        loop {
+            if self.start == self.kept.len() && self.discard == 0 && !self.over {
+                self.current = None;
+                self.kept.clear();
+                self.start = 0;
+                let used = self.decoder.each(rest, show);
+                rest = rest.get(used..).unwrap_or_default();
+            }
+            match self.advance() {
+                Ready::Packet => {
+                    if let Some(packet) = self.packet() {
+                        show(&packet);
+                    }
+                }
+                Ready::Over => return self.feed(rest),
+                Ready::Hungry if rest.is_empty() => return,
+                Ready::Hungry => {
+                    let (now, later) = rest.split_at(self.wants().min(rest.len()));
+                    self.feed(now);
+                    rest = later;
+                }
+            }
+        }
+    }
+
+    /// How many more bytes complete what the kept ones begin; at least one.
+    fn wants(&self) -> usize {
+        let discard = usize::try_from(self.discard).unwrap_or(usize::MAX);
+        if discard > 0 {
+            return discard;
+        }
+        self.wanted.saturating_sub(self.kept.len() - self.start).max(1)
     }
 
     fn pass(&mut self, consumed: u64) {

@@ -19,8 +19,6 @@ pub(super) const APART_MAX: Gap = Gap::from_millis(500);
 /// A packet where it was seen first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sighting {
-    /// A digest of all its sender wrote but the ends; 0 for none.
-    digest: u64,
     pub packet: u64,
     pub at: Moment,
     pub src: End,
@@ -49,25 +47,54 @@ pub(super) enum Look {
 /// Remembers the packets seen last.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    sets: Box<[[Option<Sighting>; WAYS]]>,
+    heads: Box<[Heads]>,
+    bodies: Box<[[Sighting; WAYS]]>,
+}
+
+/// What a set is searched by, in one line of a processor's cache: nearly every packet is seen once,
+/// and nothing else of its set is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Heads {
+    digests: [u64; WAYS],
+    /// Packet numbers; 0 for none.
+    packets: [u64; WAYS],
 }
 
 impl Sightings {
     pub(super) fn new() -> Self {
-        Self { sets: vec![[None; WAYS]; SETS].into_boxed_slice() }
+        Self {
+            heads: vec![Heads::default(); SETS].into_boxed_slice(),
+            bodies: vec![[Sighting::NONE; WAYS]; SETS].into_boxed_slice(),
+        }
     }
 
-    /// Looks a segment up.
-    pub(super) fn look(&mut self, segment: &Segment) -> Look {
-        let digest = digest(segment);
+    /// Brings what [`Sightings::look`] will look at near.
+    #[inline]
+    pub(super) fn touch(&self, digest: u64) -> u64 {
+        self.heads.get(digest as usize % SETS).map_or(0, |heads| heads.packets[0])
+    }
+
+    /// Looks a segment of this digest up.
+    #[inline]
+    pub(super) fn look(&mut self, segment: &Segment, digest: u64) -> Look {
+        match self.heads.get(digest as usize % SETS) {
+            Some(heads) if heads.digests.contains(&digest) => self.compare(segment, digest),
+            Some(_) | None => Look::New,
+        }
+    }
+
+    #[inline(never)]
+    fn compare(&mut self, segment: &Segment, digest: u64) -> Look {
         let (src, dst) = (End::from(segment.src), End::from(segment.dst));
-        let Some(set) = self.sets.get_mut(digest as usize % SETS) else {
+        let at = digest as usize % SETS;
+        let (Some(heads), Some(set)) = (self.heads.get(at), self.bodies.get_mut(at)) else {
             return Look::New;
         };
-        let lately = |seen: &&mut Sighting| {
-            seen.digest == digest && segment.at.since(seen.at).abs() <= APART_MAX
-        };
-        let mut known = set.iter_mut().flatten().filter(lately);
+        let known = heads.digests.iter().zip(&heads.packets).zip(set);
+        let known = known.filter(|((known, packet), _)| **known == digest && **packet != 0);
+        let lately = |seen: &&mut Sighting| segment.at.since(seen.at).abs() <= APART_MAX;
+        let mut known = known.map(|(_, seen)| seen).filter(lately);
         let (Some(seen), other) = (known.next(), known.next()) else {
             return Look::New;
         };
@@ -93,42 +120,80 @@ impl Sightings {
         Look::Translated { first: *seen, passed }
     }
 
-    /// Remembers a segment that is no further sighting.
-    pub(super) fn remember(&mut self, segment: &Segment) {
-        let digest = digest(segment);
-        let (src, dst) = (End::from(segment.src), End::from(segment.dst));
-        let Some(set) = self.sets.get_mut(digest as usize % SETS) else {
+    /// Remembers a segment of this digest that is no further sighting.
+    #[inline]
+    pub(super) fn remember(&mut self, segment: &Segment, digest: u64) {
+        let at = digest as usize % SETS;
+        let (Some(heads), Some(set)) = (self.heads.get_mut(at), self.bodies.get_mut(at)) else {
             return;
         };
-        let replaces = |way: &Option<Sighting>| {
-            way.as_ref().is_some_and(|s| s.digest == digest && (s.src, s.dst) == (src, dst))
-        };
-        let oldest = |way: &Option<Sighting>| way.as_ref().map_or(0, |seen| seen.packet);
-        let place = match set.iter().position(replaces) {
-            Some(at) => set.get_mut(at),
-            None => set.iter_mut().min_by_key(|way| oldest(way)),
-        };
-        if let Some(place) = place {
-            *place = Some(Sighting {
-                digest,
-                packet: segment.packet,
-                at: segment.at,
-                src,
-                dst,
-                vantage: segment.vantage,
-                checksum: segment.checksum,
-                mss: segment.options.mss,
-                ttl: segment.ttl,
-                passed: false,
-                translated: false,
-            });
+        let seen = Sighting::of(segment);
+        let way = heads.replaces(set, &seen, digest).unwrap_or_else(|| heads.oldest());
+        if let (Some(place), Some(known), Some(packet)) =
+            (set.get_mut(way), heads.digests.get_mut(way), heads.packets.get_mut(way))
+        {
+            (*place, *known, *packet) = (seen, digest, segment.packet);
+        }
+    }
+}
+
+impl Heads {
+    /// The way that remembers such a segment between the same ends.
+    #[inline]
+    fn replaces(&self, set: &[Sighting; WAYS], seen: &Sighting, digest: u64) -> Option<usize> {
+        if !self.digests.contains(&digest) {
+            return None;
+        }
+        let ends = |way: &Sighting| (way.src, way.dst) == (seen.src, seen.dst);
+        let ways = self.digests.iter().zip(&self.packets).zip(set);
+        ways.into_iter()
+            .position(|((d, packet), way)| *d == digest && *packet != 0 && ends(way))
+    }
+
+    /// The way that gives way.
+    #[inline]
+    fn oldest(&self) -> usize {
+        let [a, b, c, d] = self.packets;
+        let (first, second) = (usize::from(b < a), 2 + usize::from(d < c));
+        if c.min(d) < a.min(b) { second } else { first }
+    }
+}
+
+impl Sighting {
+    const NONE: Self = Self {
+        packet: 0,
+        at: Moment::from_ns(0),
+        src: End::NONE,
+        dst: End::NONE,
+        vantage: 0,
+        checksum: 0,
+        mss: None,
+        ttl: 0,
+        passed: false,
+        translated: false,
+    };
+
+    #[inline]
+    fn of(segment: &Segment) -> Self {
+        Self {
+            packet: segment.packet,
+            at: segment.at,
+            src: End::from(segment.src),
+            dst: End::from(segment.dst),
+            vantage: segment.vantage,
+            checksum: segment.checksum,
+            mss: segment.options.mss,
+            ttl: segment.ttl,
+            passed: false,
+            translated: false,
         }
     }
 }
 
 /// Everything the sender wrote and no router changes, nor a translation; a segment size is left
 /// out, since gateways lower it (`TCPMSS --clamp-mss-to-pmtu`).
-fn digest(segment: &Segment) -> u64 {
+#[inline]
+pub(super) fn digest(segment: &Segment) -> u64 {
     let options = &segment.options;
     let (stamp, echo) = options.timestamps.unwrap_or_default();
     let identity = segment.ip_id.map_or(1 << 16, u64::from);
@@ -139,12 +204,18 @@ fn digest(segment: &Segment) -> u64 {
         u64::from(stamp) << 32 | u64::from(echo),
         identity << 1 | u64::from(options.timestamps.is_some()),
     ];
+    let digest = words.into_iter().fold(0x243f_6a88_85a3_08d3, mixed);
+    // Blocks stand in front of none.
+    if options.sack[0].is_none() {
+        return digest;
+    }
     let blocks = options.sack.iter().flatten();
     let blocks = blocks.map(|(left, right)| u64::from(left.0) << 32 | u64::from(right.0));
-    words.into_iter().chain(blocks).fold(0x243f_6a88_85a3_08d3, mixed)
+    blocks.fold(digest, mixed)
 }
 
 /// One more word into a digest: a multiplication spreads it upwards, a shift downwards.
+#[inline]
 fn mixed(digest: u64, word: u64) -> u64 {
     let spread = (digest ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     spread ^ (spread >> 32)

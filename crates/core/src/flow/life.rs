@@ -175,12 +175,24 @@ impl Life {
         self.own.pair()
     }
 
+    /// The pair of ends of this number.
+    #[inline]
+    pub(super) fn ends_as(&self, name: u8) -> Option<&Ends> {
+        match usize::from(name).checked_sub(1) {
+            None => Some(&self.own),
+            Some(at) => Some(&self.elsewhere.as_ref()?.names().nth(at)?.ends),
+        }
+    }
+
+    /// Reads a little of every part of it, so that all of it is near when it is asked for.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        0
+    }
+
     /// The pair of ends of this number, client first.
     pub(super) fn ends(&self, name: u8) -> Option<(End, End)> {
-        match usize::from(name).checked_sub(1) {
-            None => Some(self.own.pair()),
-            Some(at) => Some(self.elsewhere.as_ref()?.names().nth(at)?.ends.pair()),
-        }
+        self.ends_as(name).map(Ends::pair)
     }
 
     /// Under which pair the packets of `side` come in.

@@ -5,10 +5,10 @@
 
 use super::Finished;
 use super::headers::Headers;
+use super::sift::{Batch, Sifter};
 use super::table::{FLOWS_MAX, Table};
-use crate::capture::{Packet, Ready, Stream};
+use crate::capture::{Packet, Stream};
 use crate::time::{Gap, Moment};
-use crate::wire::{Dissector, LengthFrom, Reading};
 
 /// A step backwards smaller than this is two clocks of one machine, and not worth a word.
 const BACKWARDS_MIN: Gap = Gap::from_millis(1);
@@ -16,9 +16,10 @@ const BACKWARDS_MIN: Gap = Gap::from_millis(1);
 /// Packets in, connections out: decodes, counts, and fills a [`Table`].
 #[derive(Debug)]
 pub struct Observer {
-    dissector: Dissector,
+    sifter: Sifter,
     table: Table,
-    tally: Tally,
+    /// The packet at hand.
+    one: Batch,
 }
 
 /// What was counted on the way.
@@ -51,42 +52,27 @@ impl Observer {
 
     /// The same, keeping at most `most` connections.
     pub fn bounded(files: Vec<String>, most: usize) -> Self {
-        Self {
-            dissector: Dissector::new(),
-            table: Table::new(files, most),
-            tally: Tally::default(),
-        }
+        Self::of(Sifter::new(), Table::new(files, most))
+    }
+
+    /// Of a sifter and the table that took what it sifted.
+    pub fn of(sifter: Sifter, table: Table) -> Self {
+        Self { sifter, table, one: Batch::default() }
     }
 
     /// Takes a packet of the file of this number. Its `number` may run on over several files. Gives
     /// back a connection that had to be forgotten.
     pub fn packet(&mut self, packet: &Packet<'_>, file: usize) -> Option<Finished> {
-        self.tally.packet(packet);
-        if packet.stamped {
-            self.table.reach(packet.at);
-        }
-        match self.dissector.read(packet, file as u32) {
-            Reading::Segment(segment) => {
-                self.tally.segments += 1;
-                self.table.push(&segment, file)
-            }
-            Reading::Icmp(error) => {
-                self.tally.icmp_errors += 1;
-                self.table.push_icmp(&error);
-                None
-            }
-            Reading::Stopped(stop) => {
-                self.tally.stopped += 1;
-                self.tally.cut += u64::from(stop.told_by == LengthFrom::Snaplen);
-                None
-            }
-            Reading::Other => None,
-        }
+        self.sifter.packet(packet, file, &mut self.one);
+        let mut gone = None;
+        self.table.fold(&self.one, &mut |flow| gone = Some(flow));
+        self.one.clear();
+        gone
     }
 
     /// What was counted so far.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        self.sifter.tally()
     }
 
     /// The connections, and those that were forgotten for want of room.
@@ -101,7 +87,8 @@ impl Observer {
 }
 
 impl Tally {
-    fn packet(&mut self, packet: &Packet<'_>) {
+    #[inline]
+    pub(super) fn packet(&mut self, packet: &Packet<'_>) {
         self.packets += 1;
         if !packet.stamped {
             self.unstamped += 1;
@@ -184,23 +171,17 @@ impl CaptureReader {
 
     /// Takes the next bytes of the (unpacked) file.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.stream.feed(bytes);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while self.stream.advance() == Ready::Packet {
-            if let Some(packet) = self.stream.packet() {
-                self.observer.packet(&packet, 0);
-                self.headers.keep(&packet);
-            }
-        }
+        let Self { stream, observer, headers } = self;
+        stream.each(bytes, &mut |packet| {
+            observer.packet(packet, 0);
+            headers.keep(packet);
+        });
     }
 
     /// Tells what was read.
     pub fn finish(mut self) -> CaptureReading {
         self.stream.end();
-        self.drain();
+        self.feed(&[]);
         let tally = *self.observer.tally();
         let mut notes = tally.notes();
         if let Some((damage, lost)) = self.stream.damage() {

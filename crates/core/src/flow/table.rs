@@ -2,14 +2,16 @@
 
 use super::again::{Look, Sighting, Sightings};
 use super::elsewhere::NAMES_MAX;
-use super::ends::End;
+use super::ends::{End, pair_hash};
 use super::life::{Life, NOTES_MAX};
+use super::sift::{Batch, Keys, Sifted};
 use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
 use crate::time::{Gap, Moment};
 use crate::wire::{IcmpError, Segment};
 use hashbrown::HashTable;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hint::black_box;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Connections kept at once when the caller names no other number.
@@ -17,6 +19,9 @@ pub const FLOWS_MAX: usize = 1_200_000;
 /// Errors about one segment closer together than this are one, seen twice: a segment is not sent
 /// again so soon (RFC 6298 §2.4; Linux waits 200 ms at least).
 const SAME_ERROR: Gap = Gap::from_millis(50);
+/// Segments looked up together before the first of them is taken: the caches of a processor fetch
+/// for several at once what each would wait for alone.
+const AHEAD: usize = 16;
 /// How many are compared when one must give way.
 const COMPARED: usize = 64;
 
@@ -55,20 +60,15 @@ pub struct Table {
     most: usize,
     hand: usize,
     evicted: u64,
+    /// Times the index changed.
+    changes: u64,
     span: Option<(Moment, Moment)>,
     files: Arc<[String]>,
 }
 
-fn hash_of(one: End, other: End) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let ordered = if one <= other { (one, other) } else { (other, one) };
-    ordered.hash(&mut hasher);
-    hasher.finish()
-}
-
 fn hash_in(lives: &[Life], entry: Entry) -> u64 {
-    let ends = lives.get(entry.slot()).and_then(|life| life.ends(entry.name()));
-    ends.map_or(0, |(client, server)| hash_of(client, server))
+    let ends = lives.get(entry.slot()).and_then(|life| life.ends_as(entry.name()));
+    ends.map_or(0, |ends| ends.hash())
 }
 
 impl Table {
@@ -81,6 +81,7 @@ impl Table {
             most: most.clamp(1, SLOTS_MAX),
             hand: 0,
             evicted: 0,
+            changes: 0,
             span: None,
             files: files.into(),
         }
@@ -115,11 +116,57 @@ impl Table {
     /// Takes a segment seen in the file of this number. Gives back the connection that had to give
     /// way for it, if one did.
     pub fn push(&mut self, segment: &Segment, file: usize) -> Option<Finished> {
+        let keys = Keys::of(segment);
+        let known = self.find(keys.pair, &segment.src, &segment.dst);
+        self.take(segment, file, keys, known)
+    }
+
+    /// Takes what was sifted, in order, and shows every connection that has to give way.
+    pub fn fold(&mut self, batch: &Batch, gone: &mut dyn FnMut(Finished)) {
+        for items in batch.items.chunks(AHEAD) {
+            let mut ahead = [None; AHEAD];
+            for (item, known) in items.iter().zip(&mut ahead) {
+                *known = self.look_ahead(item);
+            }
+            let as_found = self.changes;
+            for (item, known) in items.iter().zip(ahead) {
+                match item {
+                    Sifted::Segment(one) => {
+                        let segment = &one.segment;
+                        let known = match self.changes == as_found {
+                            true => known,
+                            false => self.find(one.keys.pair, &segment.src, &segment.dst),
+                        };
+                        let went = self.take(segment, one.file as usize, one.keys, known);
+                        went.into_iter().for_each(&mut *gone);
+                    }
+                    Sifted::Icmp(error) => self.push_icmp(error),
+                    Sifted::Reach(at) => self.reach(*at),
+                }
+            }
+        }
+    }
+
+    /// Finds a segment's connection, and brings near what will be asked of it.
+    #[inline]
+    fn look_ahead(&self, item: &Sifted) -> Option<Entry> {
+        let Sifted::Segment(one) = item else { return None };
+        let near = self.sightings.touch(one.keys.digest);
+        let known = self.find(one.keys.pair, &one.segment.src, &one.segment.dst);
+        let life = known.and_then(|at| self.lives.get(at.slot()));
+        black_box(near ^ life.map_or(0, Life::touch));
+        known
+    }
+
+    fn take(
+        &mut self,
+        segment: &Segment,
+        file: usize,
+        keys: Keys,
+        known: Option<Entry>,
+    ) -> Option<Finished> {
         self.reach(segment.at);
-        let (src, dst) = (End::from(segment.src), End::from(segment.dst));
-        let hash = hash_of(src, dst);
-        let known = self.find(hash, src, dst);
-        match self.sightings.look(segment) {
+        match self.sightings.look(segment, keys.digest) {
             Look::Again { first, passed } => {
                 if let Some((at, life)) = self.life_at(known) {
                     let side = sender(life, segment, at.name());
@@ -140,7 +187,7 @@ impl Table {
             }
             Look::New => {}
         }
-        self.sightings.remember(segment);
+        self.sightings.remember(segment, keys.digest);
         if let Some((at, life)) = self.life_at(known) {
             let side = sender(life, segment, at.name());
             if life.is_piece(segment, side) {
@@ -154,7 +201,7 @@ impl Table {
                 return None;
             }
         }
-        self.begin(segment, file, hash)
+        self.begin(segment, file, keys.pair)
     }
 
     fn life_at(&mut self, known: Option<Entry>) -> Option<(Entry, &mut Life)> {
@@ -162,11 +209,12 @@ impl Table {
         Some((at, self.lives.get_mut(at.slot())?))
     }
 
-    fn find(&self, hash: u64, src: End, dst: End) -> Option<Entry> {
+    #[inline]
+    fn find(&self, hash: u64, src: &SocketAddr, dst: &SocketAddr) -> Option<Entry> {
         let fits = |entry: &Entry| {
             let life = self.lives.get(entry.slot());
-            life.and_then(|life| life.ends(entry.name()))
-                .is_some_and(|ends| ends == (src, dst) || ends == (dst, src))
+            let ends = life.and_then(|life| life.ends_as(entry.name()));
+            ends.is_some_and(|ends| ends.sender(src, dst).is_some())
         };
         self.index.find(hash, fits).copied()
     }
@@ -180,7 +228,8 @@ impl Table {
         (first, passed): (&Sighting, bool),
         file: usize,
     ) -> bool {
-        let Some(origin) = self.find(hash_of(first.src, first.dst), first.src, first.dst) else {
+        let (src, dst) = (SocketAddr::from(first.src), SocketAddr::from(first.dst));
+        let Some(origin) = self.find(pair_hash(&src, &dst), &src, &dst) else {
             return false;
         };
         // A connection that began under these ends stays one of its own, unless it is over.
@@ -220,17 +269,19 @@ impl Table {
 
     /// The ends of `segment` lead to `entry` from now on, wherever they led before.
     fn index_anew(&mut self, segment: &Segment, entry: Entry) {
-        let (src, dst) = (End::from(segment.src), End::from(segment.dst));
-        let hash = hash_of(src, dst);
+        let (src, dst) = (&segment.src, &segment.dst);
+        let hash = pair_hash(src, dst);
         // The new pair is not in the index yet: what is found there is another connection's.
         while let Some(old) = self.find(hash, src, dst) {
             self.forget(hash, old);
         }
+        self.changes += 1;
         let lives = &self.lives;
         self.index.insert_unique(hash, entry, |entry| hash_in(lives, *entry));
     }
 
     fn forget(&mut self, hash: u64, old: Entry) {
+        self.changes += 1;
         if let Ok(entry) = self.index.find_entry(hash, |entry| *entry == old) {
             entry.remove();
         }
@@ -242,8 +293,7 @@ impl Table {
         let side = sender(&life, segment, 0);
         life.push(segment, side, 0);
         // A new connection on the same ports takes the old one's place in the index.
-        let (src, dst) = (End::from(segment.src), End::from(segment.dst));
-        if let Some(old) = self.find(hash, src, dst) {
+        if let Some(old) = self.find(hash, &segment.src, &segment.dst) {
             self.forget(hash, old);
         }
         let gone = if self.lives.len() >= self.most { self.evict() } else { None };
@@ -255,6 +305,7 @@ impl Table {
             Some(place) => *place = life,
             None => self.lives.push(life),
         }
+        self.changes += 1;
         let lives = &self.lives;
         let entry = Entry::new(slot, 0);
         self.index.insert_unique(hash, entry, |entry| hash_in(lives, *entry));
@@ -285,10 +336,10 @@ impl Table {
     /// Takes an ICMP error about a segment. One about no known connection is not kept.
     pub fn push_icmp(&mut self, error: &IcmpError) {
         self.reach(error.at);
-        let (src, dst) = (End::from(error.src), End::from(error.dst));
-        let known = self.find(hash_of(src, dst), src, dst);
+        let (src, dst) = (&error.src, &error.dst);
+        let known = self.find(pair_hash(src, dst), src, dst);
         if let Some((at, life)) = self.life_at(known) {
-            let about = life.side_of(src, at.name());
+            let about = life.side_of(End::from(error.src), at.name());
             let mark = Mark { packet: error.packet, at: error.at };
             let (from, kind, seq) = (error.from, error.kind, error.seq);
             let note = IcmpNote { mark, from, kind, about, seq };
@@ -334,7 +385,8 @@ fn bit(file: usize) -> u64 {
 /// decide.
 fn sender(life: &Life, segment: &Segment, name: u8) -> Side {
     if segment.src != segment.dst {
-        return life.side_of(segment.src.into(), name);
+        let ends = life.ends_as(name);
+        return ends.and_then(|e| e.sender(&segment.src, &segment.dst)).unwrap_or(Side::Server);
     }
     if segment.flags.syn() && segment.flags.ack() { Side::Server } else { Side::Client }
 }

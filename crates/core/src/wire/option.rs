@@ -5,8 +5,20 @@ use crate::capture::{Cursor, Short};
 
 /// Reads the options as far as they go; `bytes` are those between the fixed header and the payload
 /// that were kept.
+#[inline]
 pub(super) fn read(bytes: &[u8]) -> TcpOptions {
     let mut seen = TcpOptions { bytes: bytes.len() as u8, ..TcpOptions::default() };
+    // What nearly every segment of an open connection carries (RFC 7323, appendix A).
+    if let [1, 1, 8, 10, a, b, c, d, e, f, g, h] = *bytes {
+        let value = u32::from_be_bytes([a, b, c, d]);
+        seen.timestamps = Some((value, u32::from_be_bytes([e, f, g, h])));
+        return seen;
+    }
+    list(bytes, &mut seen);
+    seen
+}
+
+fn list(bytes: &[u8], seen: &mut TcpOptions) {
     let mut cursor = Cursor::new(bytes);
     while let Ok(kind) = cursor.byte("option") {
         match kind {
@@ -14,12 +26,11 @@ pub(super) fn read(bytes: &[u8]) -> TcpOptions {
             1 => continue,
             _ => {}
         }
-        if one(kind, &mut cursor, &mut seen).is_err() {
+        if one(kind, &mut cursor, seen).is_err() {
             seen.damaged = true;
             break;
         }
     }
-    seen
 }
 
 /// Reads one option after its kind. An option longer or shorter than its kind allows is kept out.

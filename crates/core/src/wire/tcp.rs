@@ -49,7 +49,7 @@ impl Walk<'_, '_> {
             ttl: ip.ttl,
             ip_id: ip.id,
             dont_fragment: ip.dont_fragment,
-            vantage: self.vantage,
+            vantage: self.vantage.digest(),
             checksum,
             words: words::read(said, payload as u32),
         })

@@ -1,6 +1,7 @@
 //! The way from the link to TCP, one layer at a time, through tunnels, at most 24 layers deep.
 
 use super::fragment::Fragments;
+use super::vantage::Vantage;
 use super::view::View;
 use super::{Reading, Stop};
 use crate::capture::Packet;
@@ -48,24 +49,20 @@ pub(super) type Onward<'a> = Result<(Layer, View<'a>), Stop>;
 pub(super) struct Walk<'p, 'f> {
     pub packet: &'p Packet<'p>,
     pub fragments: &'f mut Fragments,
-    pub vantage: u32,
+    pub vantage: Vantage,
     pub ip: Option<IpFacts>,
     pub depth: u32,
 }
 
 impl<'p, 'f> Walk<'p, 'f> {
     pub(super) fn new(packet: &'p Packet<'p>, vantage: u32, fragments: &'f mut Fragments) -> Self {
-        let mut walk = Self { packet, fragments, vantage: 0x811c_9dc5, ip: None, depth: 0 };
-        walk.seen_at(&vantage.to_be_bytes());
-        walk.seen_at(&packet.interface.to_be_bytes());
-        walk
+        let vantage = Vantage::of(vantage, packet.interface);
+        Self { packet, fragments, vantage, ip: None, depth: 0 }
     }
 
-    /// Adds to the digest of where the packet was seen (FNV-1a).
+    /// Adds to the digest of where the packet was seen.
     pub(super) fn seen_at(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.vantage = (self.vantage ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        }
+        self.vantage = self.vantage.and(bytes);
     }
 
     pub(super) fn run(mut self) -> Reading {

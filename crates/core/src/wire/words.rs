@@ -6,6 +6,7 @@
 
 use super::Words;
 use crate::capture::Cursor;
+use memchr::memmem;
 
 /// Debug text of a GOAWAY that is kept.
 const TEXT_MAX: usize = 64;
@@ -13,7 +14,22 @@ const TEXT_MAX: usize = 64;
 const STEPS_MAX: usize = 64;
 
 /// What `payload`, the beginning of a segment's bytes, says; `whole` bytes were on the wire.
+#[inline]
 pub(super) fn read(payload: &[u8], whole: u32) -> Option<Box<Words>> {
+    match payload {
+        [] => None,
+        // Nearly all payload: one TLS record that is no alert, and no more of it was kept. No
+        // frame of HTTP/2 is so long.
+        [0x17, 3, 0..=4, high, low, rest @ ..]
+            if usize::from(u16::from_be_bytes([*high, *low])) >= rest.len() =>
+        {
+            None
+        }
+        _ => look(payload, whole),
+    }
+}
+
+fn look(payload: &[u8], whole: u32) -> Option<Box<Words>> {
     let found = match payload.first()? {
         0x14..=0x17 => tls(payload),
         b'A'..=b'Z' => http1(payload),
@@ -52,6 +68,10 @@ fn tls(payload: &[u8]) -> Option<Words> {
 /// RFC 9112 §3 and §4: a request or a status line, and the fields of its head that were kept.
 fn http1(payload: &[u8]) -> Option<Words> {
     let head = payload.get(..payload.len().min(2048))?;
+    // A request ends its first line with it, a status line begins so.
+    if !head.starts_with(b"HTTP/1.") && memmem::find(head, b" HTTP/1.").is_none() {
+        return None;
+    }
     let end = head.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(head.len());
     let head = String::from_utf8_lossy(head.get(..end)?);
     let mut lines = head.split("\r\n");
