@@ -37,6 +37,7 @@ mod schemas;
 mod sweep;
 mod tables;
 mod terminal;
+mod threads;
 mod tidy;
 mod translation;
 mod tried;

@@ -121,17 +121,16 @@ impl Dissector {
     }
 
     /// Reads a packet; `vantage` tells captures read together apart.
-    #[inline]
     pub fn read(&mut self, packet: &Packet<'_>, vantage: u32) -> Reading {
-        match quick::read(packet, vantage) {
-            Some(segment) => Reading::Segment(segment),
-            None => self.walk(packet, vantage),
-        }
+        walk::Walk::new(packet, vantage, &mut self.fragments).run()
     }
 
-    #[inline(never)]
-    fn walk(&mut self, packet: &Packet<'_>, vantage: u32) -> Reading {
-        walk::Walk::new(packet, vantage, &mut self.fragments).run()
+    /// Reads a packet into `segment` when it is as nearly all are: Ethernet, IPv4 in one piece,
+    /// TCP, the headers whole. Then it is the segment that [`Dissector::read`] gives; when false,
+    /// `segment` holds nothing of meaning and `read` is to be asked.
+    #[inline]
+    pub fn usual(packet: &Packet<'_>, vantage: u32, segment: &mut Segment) -> bool {
+        quick::read(packet, vantage, segment).is_some()
     }
 }
 
@@ -248,6 +247,29 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// One without any meaning, to be written over.
+    pub(crate) fn blank() -> Self {
+        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        Self {
+            packet: 0,
+            at: Moment::from_ns(0),
+            src: nowhere,
+            dst: nowhere,
+            seq: Seq(0),
+            ack: Seq(0),
+            flags: Flags(0),
+            window: 0,
+            options: TcpOptions::default(),
+            payload: 0,
+            ttl: 0,
+            ip_id: None,
+            dont_fragment: false,
+            vantage: 0,
+            checksum: 0,
+            words: None,
+        }
+    }
+
     /// Sequence number after its last byte.
     pub fn end(&self) -> Seq {
         self.seq.plus(seq_len(self.payload, self.flags))

@@ -1,13 +1,17 @@
 //! Captures of any size, the same every time: so many connections open at once, each opening,
 //! talking both ways and closing, their packets in a random order, cut after 96 bytes.
 //!
-//! What is made is plain and right: checksums hold, windows are kept, nothing is lost. A bench of
-//! odd packets would measure what odd packets cost.
+//! What is made is plain and right: checksums hold, windows are kept, nothing is lost, payload is a
+//! TLS record that says nothing. A bench of odd packets would measure what odd packets cost.
 
 use std::io::{self, Write};
 
-/// How much of a packet is kept.
-const SNAPLEN: usize = 96;
+/// How much of a packet is kept, where not all of it is.
+const CUT: usize = 96;
+/// What tcpdump writes for all of it.
+const FULL: usize = 262_144;
+/// Payload of a packet of 1.4 kB, with 20 bytes of IPv4 and 32 of TCP.
+const FULL_PAYLOAD: u16 = 1348;
 /// Magic of a pcap file with nanoseconds, little-endian as written here.
 const MAGIC: u32 = 0xa1b2_3c4d;
 const ETHERNET: u32 = 1;
@@ -27,6 +31,20 @@ pub struct Plan {
     pub packets: u64,
     /// Connections open at once.
     pub flows: u32,
+    /// Whole packets of 1.4 kB, rather than headers of packets of all sizes.
+    pub full: bool,
+}
+
+impl Plan {
+    /// As captures of busy boxes are: headers of packets of all sizes.
+    pub const fn cut(packets: u64, flows: u32) -> Self {
+        Self { packets, flows, full: false }
+    }
+
+    /// How much of a packet is kept.
+    const fn kept(self) -> usize {
+        if self.full { FULL } else { CUT }
+    }
 }
 
 /// One connection and how far it has got.
@@ -55,19 +73,19 @@ struct Segment {
 ///
 /// What the writer says.
 pub fn write(plan: Plan, out: &mut dyn Write) -> io::Result<()> {
-    for word in [MAGIC, 0x0004_0002, 0, 0, SNAPLEN as u32, ETHERNET] {
+    for word in [MAGIC, 0x0004_0002, 0, 0, plan.kept() as u32, ETHERNET] {
         out.write_all(&word.to_le_bytes())?;
     }
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut flows: Vec<Flow> = (0..plan.flows).map(Flow::begin).collect();
-    let mut frame = Vec::with_capacity(SNAPLEN + 64);
+    let mut frame = Vec::with_capacity(2048);
     for n in 0..plan.packets {
         let at = random.below(plan.flows) as usize;
         let Some(flow) = flows.get_mut(at) else { continue };
-        let segment = flow.next(&mut random);
-        let wire = flow.frame(&segment, n, &mut frame);
+        let segment = flow.next(plan.full, &mut random);
+        let wire = flow.frame(&segment, n, plan.kept(), &mut frame);
         flow.advance(&segment);
-        let (ns, kept) = (n * STEP_NS, frame.len().min(SNAPLEN));
+        let (ns, kept) = (n * STEP_NS, frame.len().min(plan.kept()));
         let second = BEGINS_S + ns / 1_000_000_000;
         for word in [second as u32, (ns % 1_000_000_000) as u32, kept as u32, wire] {
             out.write_all(&word.to_le_bytes())?;
@@ -85,11 +103,12 @@ impl Flow {
         Self { number, talk, seq, ..Self::default() }
     }
 
-    fn next(&self, random: &mut Random) -> Segment {
+    fn next(&self, full: bool, random: &mut Random) -> Segment {
         let (up, flags) = match self.step {
             0 => (true, SYN),
             1 => (false, SYN | ACK),
             2 => (true, ACK),
+            step if step < 3 + self.talk && full => (step % 2 == 1, PSH | ACK),
             step if step < 3 + self.talk => match step % 4 {
                 // A request and its acknowledgement, an answer and its own.
                 3 => (true, PSH | ACK),
@@ -104,7 +123,11 @@ impl Flow {
                 _ => (true, ACK),
             },
         };
-        let payload = if flags & PSH != 0 { 50 + random.below(1350) as u16 } else { 0 };
+        let payload = match flags & PSH != 0 {
+            true if full => FULL_PAYLOAD,
+            true => 50 + random.below(1350) as u16,
+            false => 0,
+        };
         Segment { up, flags, payload }
     }
 
@@ -121,7 +144,7 @@ impl Flow {
     }
 
     /// The frame as far as headers and what is kept of the payload; its length on the wire.
-    fn frame(&self, segment: &Segment, n: u64, frame: &mut Vec<u8>) -> u32 {
+    fn frame(&self, segment: &Segment, n: u64, kept: usize, frame: &mut Vec<u8>) -> u32 {
         let opening = segment.flags & SYN != 0;
         let header: usize = if opening { 40 } else { 32 };
         let total = 20 + header + usize::from(segment.payload);
@@ -159,13 +182,28 @@ impl Flow {
         if opening {
             frame.extend([1, 3, 3, 7]);
         }
+        record(usize::from(segment.payload), n, kept, frame);
         mend(frame, total);
-        frame.resize(frame.len() + usize::from(segment.payload).min(SNAPLEN), 0);
         14 + total as u32
     }
 }
 
-/// Writes both checksums; the payload is zeroes and adds nothing.
+/// Appends a payload as far as it is kept: a TLS record of application data (RFC 8446 §5.1), which
+/// looks like noise and cannot be packed. What is cut off is zeroes.
+fn record(payload: usize, n: u64, kept: usize, frame: &mut Vec<u8>) {
+    let Some(length) = payload.checked_sub(5) else { return };
+    let end = (frame.len() + payload).min(kept);
+    frame.extend([0x17, 3, 3]);
+    frame.extend((length as u16).to_be_bytes());
+    let mut word = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    while frame.len() < end {
+        word = word.wrapping_mul(0xd134_2543_de82_ef95);
+        frame.extend((word ^ (word >> 32)).to_le_bytes());
+    }
+    frame.truncate(end);
+}
+
+/// Writes both checksums; what was cut off is zeroes and adds nothing.
 fn mend(frame: &mut [u8], total: usize) {
     let sum = |bytes: &[u8]| -> u32 {
         let pairs = bytes.chunks(2);

@@ -20,8 +20,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 captures run [PACKETS [FLOWS]]        times: floor, table, model, and the replay command, at 1x, 2x and 4x
 captures guard [PACKETS [FLOWS]]      instructions a packet, by callgrind; fails above what is allowed
-captures make FILE [PACKETS [FLOWS]]  writes the capture
-captures work NAME FILE               one piece of work, to be profiled: floor, capture, read, table, model
+captures make FILE [PACKETS [FLOWS [full]]]  writes a capture, cut after 96 bytes or of whole packets of 1.4 kB
+captures work NAME FILE               one piece of work, to be profiled: floor, capture, sift, flows, read, table, model
 ";
 
 fn main() -> ExitCode {
@@ -61,5 +61,7 @@ fn plan(words: &[&str], (packets, flows): (u64, u64)) -> Option<Plan> {
         Some(word) => word.replace('_', "").parse().ok(),
     };
     let flows = u32::try_from(number(1, flows)?).ok()?;
-    (words.len() <= 2).then_some(Plan { packets: number(0, packets)?, flows })
+    let plan = Plan::cut(number(0, packets)?, flows);
+    let full = words.get(2) == Some(&"full");
+    (words.len() <= 2 + usize::from(full)).then_some(Plan { full, ..plan })
 }

@@ -1,12 +1,13 @@
 //! The pieces of work that are timed and counted, each from the bytes of a made capture.
 
-use hopclock_core::capture::{self, Ready, Stream};
+use hopclock_core::capture::{self, Stream};
 use hopclock_core::conntrack::{self, Kernel, Replay, Rules, Settings, Table, read, version};
+use hopclock_core::flow::{Batch, FLOWS_MAX, Sifter, Table as Connections};
 use hopclock_core::time::Moment;
 use hopclock_core::wire::ip_packet;
 
 /// How much is fed at once, as the command reads files.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 256 * 1024;
 
 /// A piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub enum Work {
     Floor,
     /// Packets are taken out of the file, and nothing is done with them.
     Capture,
+    /// Packets are taken out and made into batches for the table of connections.
+    Sift,
+    /// Everything `flows` does but for its output, on one thread.
+    Flows,
     /// Packets are taken out and read as the table wants them.
     Read,
     /// The table alone, over packets read before the clock starts.
@@ -25,13 +30,16 @@ pub enum Work {
 
 impl Work {
     /// All of them, the least first.
-    pub const ALL: [Work; 5] = [Work::Floor, Work::Capture, Work::Read, Work::Table, Work::Model];
+    pub const ALL: [Work; 7] =
+        [Work::Floor, Work::Capture, Work::Sift, Work::Flows, Work::Read, Work::Table, Work::Model];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Work::Floor => "floor",
             Work::Capture => "capture",
+            Work::Sift => "sift",
+            Work::Flows => "flows",
             Work::Read => "read",
             Work::Table => "table",
             Work::Model => "model",
@@ -50,6 +58,15 @@ pub(crate) fn done(work: Work, file: &[u8]) -> (u64, u64) {
     match work {
         Work::Floor => floor(file),
         Work::Capture => capture(file),
+        Work::Sift => sifted(file, |batch| batch.len() as u64),
+        Work::Flows => {
+            let mut table = Connections::new(vec!["made.pcap".to_owned()], FLOWS_MAX);
+            let (packets, _) = sifted(file, |batch| {
+                table.fold(batch, &mut |_| {});
+                0
+            });
+            (packets, table.len() as u64)
+        }
         Work::Read => reading(file),
         Work::Table => {
             let packets = packets(file);
@@ -78,18 +95,32 @@ fn floor(file: &[u8]) -> (u64, u64) {
     (count, sum)
 }
 
+/// Packets in a batch, as the command has it.
+const BATCH: usize = 256;
+
+/// Sifts every packet; `fold` takes a batch and gives a number.
+fn sifted(file: &[u8], mut fold: impl FnMut(&Batch) -> u64) -> (u64, u64) {
+    let (mut sifter, mut batch) = (Sifter::new(), Batch::with_room(BATCH));
+    let mut sum = 0_u64;
+    let count = each(file, |packet| {
+        sifter.packet(packet, 0, &mut batch);
+        if batch.len() >= BATCH {
+            sum = sum.wrapping_add(fold(&batch));
+            batch.clear();
+        }
+    });
+    (count, sum.wrapping_add(fold(&batch)))
+}
+
 /// Shows each packet of the file to `show`.
 fn each(file: &[u8], mut show: impl FnMut(&capture::Packet<'_>)) -> u64 {
     let mut stream = Stream::new();
     let mut count = 0;
     for chunk in file.chunks(CHUNK) {
-        stream.feed(chunk);
-        while matches!(stream.advance(), Ready::Packet) {
-            if let Some(packet) = stream.packet() {
-                count += 1;
-                show(&packet);
-            }
-        }
+        stream.each(chunk, &mut |packet| {
+            count += 1;
+            show(packet);
+        });
     }
     count
 }

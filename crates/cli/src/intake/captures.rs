@@ -107,12 +107,7 @@ impl Captures {
 
 impl Source {
     /// Shows its packets that are earlier than `other`, the moment and number of another file.
-    fn until(
-        &mut self,
-        other: (Moment, usize),
-        at: usize,
-        show: &mut impl FnMut(&Packet<'_>),
-    ) {
+    fn until(&mut self, other: (Moment, usize), at: usize, show: &mut impl FnMut(&Packet<'_>)) {
         while self.next.is_some_and(|next| (next, at) < other) {
             if let Some(packet) = self.reading.as_ref().and_then(|r| r.stream.packet()) {
                 self.packets += 1;

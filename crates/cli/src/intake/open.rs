@@ -71,9 +71,9 @@ fn unpack(raw: Box<dyn Read + Send>, modified: Option<Moment>) -> io::Result<Ope
         Packing::Plain => Box::new(BufReader::with_capacity(READ_BYTES, raw)),
         Packing::Gzip => buffered(flate2::read::MultiGzDecoder::new(raw)),
         Packing::Xz => buffered(lzma_rust2::XzReader::new(raw, true)),
-        Packing::Zstd => {
-            buffered(ZstdFrames { frame: Some(zstd_frame(Box::new(BufReader::with_capacity(HEAD_BYTES, raw)))?) })
-        }
+        Packing::Zstd => buffered(ZstdFrames {
+            frame: Some(zstd_frame(Box::new(BufReader::with_capacity(HEAD_BYTES, raw)))?),
+        }),
     };
     Ok(Opened { reader, modified, packing })
 }
@@ -114,7 +114,10 @@ fn buffered<R: Read + Send + 'static>(inner: R) -> Box<dyn BufRead + Send> {
 }
 
 /// Reads up to `n` bytes and gives back a reader that still begins with them.
-fn peek(mut raw: Box<dyn Read + Send>, n: usize) -> io::Result<(Vec<u8>, impl Read + Send + 'static)> {
+fn peek(
+    mut raw: Box<dyn Read + Send>,
+    n: usize,
+) -> io::Result<(Vec<u8>, impl Read + Send + 'static)> {
     let mut head = Vec::with_capacity(n);
     raw.by_ref().take(n as u64).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(raw)))

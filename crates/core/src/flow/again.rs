@@ -127,12 +127,12 @@ impl Sightings {
         let (Some(heads), Some(set)) = (self.heads.get_mut(at), self.bodies.get_mut(at)) else {
             return;
         };
-        let seen = Sighting::of(segment);
-        let way = heads.replaces(set, &seen, digest).unwrap_or_else(|| heads.oldest());
+        let way = heads.replaces(set, segment, digest).unwrap_or_else(|| heads.oldest());
         if let (Some(place), Some(known), Some(packet)) =
             (set.get_mut(way), heads.digests.get_mut(way), heads.packets.get_mut(way))
         {
-            (*place, *known, *packet) = (seen, digest, segment.packet);
+            (*known, *packet) = (digest, segment.packet);
+            *place = Sighting::of(segment);
         }
     }
 }
@@ -140,14 +140,14 @@ impl Sightings {
 impl Heads {
     /// The way that remembers such a segment between the same ends.
     #[inline]
-    fn replaces(&self, set: &[Sighting; WAYS], seen: &Sighting, digest: u64) -> Option<usize> {
+    fn replaces(&self, set: &[Sighting; WAYS], segment: &Segment, digest: u64) -> Option<usize> {
         if !self.digests.contains(&digest) {
             return None;
         }
-        let ends = |way: &Sighting| (way.src, way.dst) == (seen.src, seen.dst);
+        let (src, dst) = (End::from(segment.src), End::from(segment.dst));
+        let ends = |way: &Sighting| (way.src, way.dst) == (src, dst);
         let ways = self.digests.iter().zip(&self.packets).zip(set);
-        ways.into_iter()
-            .position(|((d, packet), way)| *d == digest && *packet != 0 && ends(way))
+        ways.into_iter().position(|((d, packet), way)| *d == digest && *packet != 0 && ends(way))
     }
 
     /// The way that gives way.

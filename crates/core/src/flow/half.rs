@@ -140,6 +140,12 @@ impl Half {
         }
     }
 
+    /// Reads a little of each of its parts.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        self.timed_at.ns().cast_unsigned() ^ u64::from(self.rtt_us)
+    }
+
     /// Payload bytes.
     pub(super) fn payload(&self) -> u64 {
         self.payload.get()

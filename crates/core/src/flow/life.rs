@@ -187,7 +187,8 @@ impl Life {
     /// Reads a little of every part of it, so that all of it is near when it is asked for.
     #[inline]
     pub(super) fn touch(&self) -> u64 {
-        0
+        let BySide { client, server } = &self.halves;
+        client.touch() ^ server.touch() ^ self.files ^ self.longest.0.get()
     }
 
     /// The pair of ends of this number, client first.
@@ -201,6 +202,7 @@ impl Life {
     }
 
     /// Which side sends from `src` under the pair of this number.
+    #[inline]
     pub(super) fn side_of(&self, src: End, name: u8) -> Side {
         let is_client = self.ends(name).is_some_and(|(client, _)| client == src);
         if is_client { Side::Client } else { Side::Server }

@@ -20,31 +20,38 @@ pub struct Sifter {
     span: Option<(Moment, Moment)>,
 }
 
-/// A number of packets, sifted, in their order.
+/// A number of packets, sifted, in their order. Emptied, it keeps its room, and what is put into it
+/// next is written in place: handing two hundred bytes on by value would cost as much as reading
+/// them.
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(super) items: Vec<Sifted>,
+    slots: Vec<Sifted>,
+    used: usize,
+    errors: Vec<IcmpError>,
 }
 
 /// What the table wants of one packet.
 #[derive(Debug)]
-pub(super) enum Sifted {
-    Segment(Sighted),
-    Icmp(IcmpError),
-    /// The capture reaches to here, and nothing more is to be said.
-    Reach(Moment),
-}
-
-/// A segment and what it is looked up by.
-#[derive(Debug)]
-pub(super) struct Sighted {
-    pub segment: Segment,
+pub(super) struct Sifted {
+    pub what: What,
     pub file: u32,
     pub keys: Keys,
+    pub segment: Segment,
+}
+
+/// What a packet is to the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum What {
+    /// A segment.
+    Segment,
+    /// The ICMP error of this number in the batch.
+    Icmp(u32),
+    /// The capture reaches to the segment's moment, and nothing more is to be said.
+    Reach,
 }
 
 /// What a segment is looked up by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Keys {
     /// Its two ends.
     pub pair: u64,
@@ -62,22 +69,54 @@ impl Keys {
 impl Batch {
     /// An empty one with room for `packets`.
     pub fn with_room(packets: usize) -> Self {
-        Self { items: Vec::with_capacity(packets) }
+        Self { slots: Vec::with_capacity(packets), ..Self::default() }
     }
 
     /// Items in it: one a packet at most.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.used
     }
 
     /// Nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.used == 0
     }
 
     /// Takes everything out and keeps the room.
     pub fn clear(&mut self) {
-        self.items.clear();
+        self.used = 0;
+        self.errors.clear();
+    }
+
+    /// What is in it.
+    pub(super) fn items(&self) -> &[Sifted] {
+        self.slots.get(..self.used).unwrap_or_default()
+    }
+
+    /// An ICMP error in it.
+    pub(super) fn error(&self, number: u32) -> Option<&IcmpError> {
+        self.errors.get(number as usize)
+    }
+
+    /// The next place; what it holds is of no meaning, and it does not count until
+    /// [`Batch::keep`].
+    #[inline]
+    fn slot(&mut self) -> Option<&mut Sifted> {
+        if self.used == self.slots.len() {
+            self.slots.push(Sifted {
+                what: What::Reach,
+                file: 0,
+                keys: Keys::default(),
+                segment: Segment::blank(),
+            });
+        }
+        self.slots.get_mut(self.used)
+    }
+
+    /// The place last given counts.
+    #[inline]
+    fn keep(&mut self) {
+        self.used += 1;
     }
 }
 
@@ -96,35 +135,50 @@ impl Sifter {
     #[inline]
     pub fn packet(&mut self, packet: &Packet<'_>, file: usize, into: &mut Batch) {
         self.tally.packet(packet);
-        match self.dissector.read(packet, file as u32) {
-            Reading::Segment(segment) => {
-                self.tally.segments += 1;
-                self.reaches(packet.at);
-                let keys = Keys::of(&segment);
-                let sighted = Sighted { segment, file: file as u32, keys };
-                into.items.push(Sifted::Segment(sighted));
-            }
-            other => self.no_segment(other, packet, into),
+        let Some(slot) = into.slot() else { return };
+        slot.file = file as u32;
+        if Dissector::usual(packet, file as u32, &mut slot.segment) {
+            slot.what = What::Segment;
+            slot.keys = Keys::of(&slot.segment);
+            into.keep();
+            self.tally.segments += 1;
+            self.reaches(packet.at);
+        } else {
+            self.unusual(packet, file, into);
         }
     }
 
     #[inline(never)]
-    fn no_segment(&mut self, reading: Reading, packet: &Packet<'_>, into: &mut Batch) {
+    fn unusual(&mut self, packet: &Packet<'_>, file: usize, into: &mut Batch) {
+        let reading = self.dissector.read(packet, file as u32);
+        let number = into.errors.len() as u32;
+        let Some(slot) = into.slot() else { return };
         match reading {
+            Reading::Segment(segment) => {
+                self.tally.segments += 1;
+                self.reaches(packet.at);
+                (slot.what, slot.keys) = (What::Segment, Keys::of(&segment));
+                slot.segment = segment;
+                into.keep();
+                return;
+            }
             Reading::Icmp(error) => {
                 self.tally.icmp_errors += 1;
                 self.reaches(packet.at);
-                into.items.push(Sifted::Icmp(error));
+                slot.what = What::Icmp(number);
+                into.errors.push(error);
+                into.keep();
                 return;
             }
             Reading::Stopped(stop) => {
                 self.tally.stopped += 1;
                 self.tally.cut += u64::from(stop.told_by == LengthFrom::Snaplen);
             }
-            Reading::Other | Reading::Segment(_) => {}
+            Reading::Other => {}
         }
         if packet.stamped && self.reaches(packet.at) {
-            into.items.push(Sifted::Reach(packet.at));
+            (slot.what, slot.segment.at) = (What::Reach, packet.at);
+            into.keep();
         }
     }
 

@@ -11,25 +11,29 @@ pub(super) struct Small<const N: usize>([u8; N]);
 impl<const N: usize> Small<N> {
     pub(super) const ZERO: Self = Self([0; N]);
 
+    #[inline]
     pub(super) fn new(value: u64) -> Self {
-        let fits = value >> (8 * N as u32 - 1) <= 1;
-        let mut bytes = [u8::MAX; N];
-        if fits {
-            for (byte, from) in bytes.iter_mut().zip(value.to_le_bytes()) {
-                *byte = from;
-            }
-        }
+        const { assert!(N > 0 && N <= 8) }
+        let most = u64::MAX >> (64 - 8 * N as u32);
+        let all = value.min(most).to_le_bytes();
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(all.first_chunk::<N>().map_or(&[], |few| few));
         Self(bytes)
     }
 
+    /// Put together from wide loads: byte by byte through memory would wait for its own stores.
+    #[inline]
     pub(super) fn get(self) -> u64 {
-        let mut all = [0; 8];
-        for (byte, from) in all.iter_mut().zip(self.0) {
-            *byte = from;
-        }
-        u64::from_le_bytes(all)
+        let (low, rest) = match self.0.split_first_chunk::<4>() {
+            Some((low, rest)) => (u64::from(u32::from_le_bytes(*low)), rest),
+            None => (0, self.0.as_slice()),
+        };
+        let shift = 8 * (N - rest.len()) as u32;
+        let high = rest.iter().rev().fold(0, |high, byte| high << 8 | u64::from(*byte));
+        low | high << shift
     }
 
+    #[inline]
     pub(super) fn add(&mut self, more: u64) {
         *self = Self::new(self.get().saturating_add(more));
     }
@@ -46,12 +50,14 @@ impl SmallMark {
     /// No mark yet: packets count from 1.
     pub(super) const NONE: Self = Self { packet: Small::ZERO, at: [0; 8] };
 
+    #[inline]
     pub(super) fn mark(self) -> Mark {
         Mark { packet: self.packet.get(), at: Moment::from_ns(i64::from_ne_bytes(self.at)) }
     }
 }
 
 impl From<Mark> for SmallMark {
+    #[inline]
     fn from(mark: Mark) -> Self {
         Self { packet: Small::new(mark.packet), at: mark.at.ns().to_ne_bytes() }
     }

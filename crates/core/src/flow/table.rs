@@ -4,7 +4,7 @@ use super::again::{Look, Sighting, Sightings};
 use super::elsewhere::NAMES_MAX;
 use super::ends::{End, pair_hash};
 use super::life::{Life, NOTES_MAX};
-use super::sift::{Batch, Keys, Sifted};
+use super::sift::{Batch, Keys, Sifted, What};
 use super::{Finished, How, IcmpNote, Mark, tell};
 use crate::terms::Side;
 use crate::time::{Gap, Moment};
@@ -40,10 +40,12 @@ impl Entry {
         Self((slot as u32) << Self::NAME_BITS | u32::from(name))
     }
 
+    #[inline]
     fn slot(self) -> usize {
         (self.0 >> Self::NAME_BITS) as usize
     }
 
+    #[inline]
     fn name(self) -> u8 {
         (self.0 & ((1 << Self::NAME_BITS) - 1)) as u8
     }
@@ -103,6 +105,7 @@ impl Table {
     }
 
     /// The capture reaches to `at`, whatever the packet there was.
+    #[inline]
     pub fn reach(&mut self, at: Moment) {
         let (first, last) = self.span.unwrap_or((at, at));
         self.span = Some((first.min(at), last.max(at)));
@@ -123,25 +126,27 @@ impl Table {
 
     /// Takes what was sifted, in order, and shows every connection that has to give way.
     pub fn fold(&mut self, batch: &Batch, gone: &mut dyn FnMut(Finished)) {
-        for items in batch.items.chunks(AHEAD) {
+        for items in batch.items().chunks(AHEAD) {
             let mut ahead = [None; AHEAD];
             for (item, known) in items.iter().zip(&mut ahead) {
                 *known = self.look_ahead(item);
             }
             let as_found = self.changes;
             for (item, known) in items.iter().zip(ahead) {
-                match item {
-                    Sifted::Segment(one) => {
-                        let segment = &one.segment;
+                let Sifted { what, file, keys, segment } = item;
+                match what {
+                    What::Segment => {
                         let known = match self.changes == as_found {
                             true => known,
-                            false => self.find(one.keys.pair, &segment.src, &segment.dst),
+                            false => self.find(keys.pair, &segment.src, &segment.dst),
                         };
-                        let went = self.take(segment, one.file as usize, one.keys, known);
+                        let went = self.take(segment, *file as usize, *keys, known);
                         went.into_iter().for_each(&mut *gone);
                     }
-                    Sifted::Icmp(error) => self.push_icmp(error),
-                    Sifted::Reach(at) => self.reach(*at),
+                    What::Icmp(number) => {
+                        batch.error(*number).into_iter().for_each(|error| self.push_icmp(error));
+                    }
+                    What::Reach => self.reach(segment.at),
                 }
             }
         }
@@ -150,9 +155,9 @@ impl Table {
     /// Finds a segment's connection, and brings near what will be asked of it.
     #[inline]
     fn look_ahead(&self, item: &Sifted) -> Option<Entry> {
-        let Sifted::Segment(one) = item else { return None };
-        let near = self.sightings.touch(one.keys.digest);
-        let known = self.find(one.keys.pair, &one.segment.src, &one.segment.dst);
+        let Sifted { what: What::Segment, keys, segment, .. } = item else { return None };
+        let near = self.sightings.touch(keys.digest);
+        let known = self.find(keys.pair, &segment.src, &segment.dst);
         let life = known.and_then(|at| self.lives.get(at.slot()));
         black_box(near ^ life.map_or(0, Life::touch));
         known
@@ -204,6 +209,7 @@ impl Table {
         self.begin(segment, file, keys.pair)
     }
 
+    #[inline]
     fn life_at(&mut self, known: Option<Entry>) -> Option<(Entry, &mut Life)> {
         let at = known?;
         Some((at, self.lives.get_mut(at.slot())?))
@@ -377,12 +383,14 @@ impl Table {
     }
 }
 
+#[inline]
 fn bit(file: usize) -> u64 {
     1 << file.min(63)
 }
 
 /// Who sent, under the pair `name`. Between equal ends (a host speaking to its own port) flags
 /// decide.
+#[inline]
 fn sender(life: &Life, segment: &Segment, name: u8) -> Side {
     if segment.src != segment.dst {
         let ends = life.ends_as(name);

@@ -5,17 +5,23 @@ use crate::capture::{Cursor, Short};
 
 /// Reads the options as far as they go; `bytes` are those between the fixed header and the payload
 /// that were kept.
-#[inline]
 pub(super) fn read(bytes: &[u8]) -> TcpOptions {
-    let mut seen = TcpOptions { bytes: bytes.len() as u8, ..TcpOptions::default() };
+    let mut seen = TcpOptions::default();
+    read_into(bytes, &mut seen);
+    seen
+}
+
+/// The same, over whatever stands there.
+#[inline]
+pub(super) fn read_into(bytes: &[u8], seen: &mut TcpOptions) {
+    *seen = TcpOptions { bytes: bytes.len() as u8, ..TcpOptions::default() };
     // What nearly every segment of an open connection carries (RFC 7323, appendix A).
     if let [1, 1, 8, 10, a, b, c, d, e, f, g, h] = *bytes {
         let value = u32::from_be_bytes([a, b, c, d]);
         seen.timestamps = Some((value, u32::from_be_bytes([e, f, g, h])));
-        return seen;
+        return;
     }
-    list(bytes, &mut seen);
-    seen
+    list(bytes, seen);
 }
 
 fn list(bytes: &[u8], seen: &mut TcpOptions) {
