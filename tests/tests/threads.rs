@@ -64,7 +64,7 @@ fn traffic(seed: u64, packets: u64) -> Vec<u8> {
             )),
             _ => {}
         }
-        file.packet(1, &ethernet(0x0800, &datagram), if n % 9 == 0 { 50 } else { 96 });
+        file.packet(1, &ethernet(0x0800, &datagram), if n % 31 == 0 { 45 } else { 96 });
         sent.push((datagram, up));
         // A little later one of the last few goes on, to another place, perhaps translated.
         if dice.below(3) == 0 {
