@@ -46,30 +46,24 @@ fn traffic(seed: u64, packets: u64) -> Vec<u8> {
         let (client, server) = ([192, 0, 2, 1 + (at % 7) as u8], [198, 51, 100, 20]);
         let ends = if up { [client, server] } else { [server, client] };
         let datagram = ipv4(ends, 6, (n as u16, 0x4000), &tcp.bytes());
+        let mut put = |datagram: &[u8], kept: usize| {
+            file.packet(1, &ethernet(0x0800, datagram), kept);
+        };
         match dice.below(10) {
-            0 => drop(file.packet(
-                1,
-                &ethernet(0x0800, &ipv4(ends, 17, (1, 0), &udp(53, 53, &[0; 9]))),
-                200,
-            )),
+            0 => put(&ipv4(ends, 17, (1, 0), &udp(53, 53, &[0; 9])), 200),
             1 => {
                 let quote = [&[11, 0, 0, 0, 0, 0, 0, 0], &datagram[..28]].concat();
-                let error = ipv4([[203, 0, 113, 9], ends[0]], 1, (7, 0), &quote);
-                file.packet(1, &ethernet(0x0800, &error), 200);
+                put(&ipv4([[203, 0, 113, 9], ends[0]], 1, (7, 0), &quote), 200);
             }
-            2 => drop(file.packet(
-                1,
-                &ethernet(0x0800, &ipv4(ends, 6, (n as u16, 0x2000), &tcp.bytes()[..24])),
-                90,
-            )),
+            2 => put(&ipv4(ends, 6, (n as u16, 0x2000), &tcp.bytes()[..24]), 90),
             _ => {}
         }
-        file.packet(1, &ethernet(0x0800, &datagram), if n % 31 == 0 { 45 } else { 96 });
+        put(&datagram, if n % 31 == 0 { 45 } else { 96 });
         sent.push((datagram, up));
         // A little later one of the last few goes on, to another place, perhaps translated.
         if dice.below(3) == 0 {
-            let (mut again, up) =
-                sent[sent.len() - 1 - dice.below(3.min(sent.len() as u64)) as usize].clone();
+            let back = dice.below(3.min(sent.len() as u64)) as usize;
+            let (mut again, up) = sent[sent.len() - 1 - back].clone();
             again[8] -= 1;
             if dice.below(2) == 0 {
                 let end = if up { 12 } else { 16 };

@@ -238,8 +238,8 @@ pub struct Flows {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
-    /// At most so many threads; the answer is the same
-    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u8).range(1..))]
+    /// Keep to so many threads, of two at most; the answer is the same
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub threads: Option<u8>,
 }
 

@@ -18,10 +18,12 @@ use std::io::BufWriter;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-captures run [PACKETS [FLOWS]]        times: floor, table, model, and the replay command, at 1x, 2x and 4x
-captures guard [PACKETS [FLOWS]]      instructions a packet, by callgrind; fails above what is allowed
-captures make FILE [PACKETS [FLOWS [full]]]  writes a capture, cut after 96 bytes or of whole packets of 1.4 kB
-captures work NAME FILE               one piece of work, to be profiled: floor, capture, sift, flows, read, table, model
+captures run [PACKETS [FLOWS]]    times: floor, table, model, and the replay command
+captures guard [PACKETS [FLOWS]]  instructions a packet, by callgrind; fails above what is allowed
+captures make FILE [PACKETS [FLOWS [full]]]
+                                  a capture, cut after 96 bytes, or full: packets of 1.4 kB
+captures work NAME FILE           one piece of work, to be profiled:
+                                  floor, capture, sift, flows, read, table, model
 ";
 
 fn main() -> ExitCode {
