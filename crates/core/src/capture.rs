@@ -218,8 +218,8 @@ impl Decoder {
         self.settle(step, bytes.len(), last)
     }
 
-    /// Shows every whole packet `bytes` begin with, as [`Decoder::step`] would one by one; gives the
-    /// number of bytes they take. It stops before whatever is no packet, for `step` to judge.
+    /// Shows every whole packet `bytes` begin with, as [`Decoder::step`] would one by one, and says
+    /// how many bytes they take. It stops before whatever is no packet, for `step` to judge.
     pub fn each(&mut self, bytes: &[u8], show: &mut impl FnMut(&Packet<'_>)) -> usize {
         let used = match &mut self.stage {
             Stage::Pcap(file) => file.each(bytes, show),
