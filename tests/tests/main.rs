@@ -17,6 +17,7 @@ mod hostile_logs;
 mod html;
 mod inquest;
 mod kernel_conntrack;
+mod kernel_nat;
 mod kernel_vectors;
 mod lab;
 mod lab_pages;

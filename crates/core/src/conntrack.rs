@@ -11,6 +11,7 @@ mod front;
 mod hash;
 mod index;
 pub mod judged;
+pub mod nat;
 pub mod options;
 pub mod packet;
 pub mod reach;
