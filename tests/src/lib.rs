@@ -8,6 +8,7 @@
 pub mod command;
 pub mod evidence;
 pub mod examples;
+pub mod foretold;
 pub mod fuzz;
 pub mod judge;
 pub mod many;

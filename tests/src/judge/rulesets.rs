@@ -146,7 +146,7 @@ pub fn iptables(rng: &mut Rng) -> String {
     let other: String =
         (0..rng.below(4)).map(|_| format!("-A OTHER {}\n", rng.pick(&OTHER_OLD))).collect();
     format!(
-        "*nat\n:PREROUTING ACCEPT\n:POSTROUTING ACCEPT\n{pre}{post}COMMIT\n*filter\n:INPUT {input}\n\
-         :FORWARD {forward}\n:OTHER -\n{fwd}{own}{other}COMMIT\n"
+        "*nat\n:PREROUTING ACCEPT\n:POSTROUTING ACCEPT\n{pre}{post}COMMIT\n\
+         *filter\n:INPUT {input}\n:FORWARD {forward}\n:OTHER -\n{fwd}{own}{other}COMMIT\n"
     )
 }

@@ -1,10 +1,10 @@
 //! How a box translates: its rules asked for the first packet of a connection, and the ports the
 //! kernel may choose from.
 //!
-//! After nf_nat_core.c (`get_unique_tuple`, `nf_nat_l4proto_unique_tuple`; 6.18): a port stays as it
-//! is where it may and nobody has it, and is drawn by chance otherwise, so that the answer is then
-//! a set of ports. Refused: a guess where a rule was not understood, or where the way out decides
-//! and is not known.
+//! After nf_nat_core.c (`get_unique_tuple`, `nf_nat_l4proto_unique_tuple`; 6.18): a port stays as
+//! it is where it may and nobody has it, and is drawn by chance otherwise, so that the answer is
+//! then a set of ports. Refused: a guess where a rule was not understood, or where the way out
+//! decides and is not known.
 
 use std::net::IpAddr;
 
@@ -202,8 +202,8 @@ impl Mapping {
         self.leaves_as.src = src;
         // One source keeps its translation towards everybody, while it is free and fits the rule.
         let fits = |port: u16| to.ports.is_none_or(|(low, high)| (low..=high).contains(&port));
-        let kept = known.leaves_from((was.src, was.sport)).into_iter();
-        if let Some((_, port)) = kept.filter(|(a, port)| *a == src && fits(*port)).next()
+        let mut kept = known.leaves_from((was.src, was.sport)).into_iter();
+        if let Some((_, port)) = kept.find(|(a, port)| *a == src && fits(*port))
             && !is_random(to)
         {
             let again = Tuple { sport: port, ..self.leaves_as };
