@@ -22,6 +22,7 @@ pub mod observe;
 pub mod order;
 pub mod subject;
 pub mod table;
+pub mod view;
 pub mod weigh;
 
 use crate::terms::Outcome;

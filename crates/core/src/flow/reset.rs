@@ -372,7 +372,12 @@ impl RstSeen {
         // Nearer than its sender, by a stack that has no socket: a box between, in its name.
         let nearer = usual_ttl.is_some_and(|usual| {
             (1..=32).contains(&self.ttl.wrapping_sub(usual))
-                && matches!(kind, ResetKind::NoSocket | ResetKind::Unknown)
+                && match kind {
+                    ResetKind::NoSocket | ResetKind::Unknown => true,
+                    // One that had closed answers for itself, unless it was seen that it did not.
+                    ResetKind::AfterClose => self.one_sided.is_some(),
+                    ResetKind::Abort | ResetKind::Refused => false,
+                }
         });
         // Seen leaving a box and never coming in: the box's own word to the end it answers, and no
         // forgery, though the end whose address it carries goes on.

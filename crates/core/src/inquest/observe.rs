@@ -59,16 +59,35 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
         piece.id = format!("e{}", first_id + offset);
     }
     settle_groups(&mut evidence, &law.table);
+    measured_by_the_table(&mut evidence);
     let (withheld, trials) = (replayed.withheld, replayed.trials);
     Gathered { evidence, clocks, withheld, replayed: replayed.timer, trials }
 }
 
+/// Whether a connection was silent is asked because a timer of silence may have run out. Where the
+/// replay of the box's own table shows one run out with nothing to refresh it, that is answered:
+/// what the ends sent meanwhile did not count there.
+fn measured_by_the_table(evidence: &mut [Evidence]) {
+    let ran_out = Weighs::Table { kind: "hop-table", value: "ran-out" };
+    let table = evidence.iter().find(|e| e.weighs == ran_out && e.counted_with.is_none());
+    let Some(id) = table.filter(|e| e.strength > 0.5).map(|e| e.id.clone()) else { return };
+    for piece in evidence.iter_mut() {
+        let asked = matches!(&piece.weighs, Weighs::Table { kind, .. } if *kind == "activity");
+        if asked && piece.counted_with.is_none() {
+            piece.counted_with = Some(id.clone());
+        }
+    }
+}
+
 /// Of the pieces that speak of one event only the most direct counts; the others name it.
 pub fn settle_groups(evidence: &mut [Evidence], table: &Table) {
-    let place: Vec<Option<(String, u8)>> = evidence
+    // What can hardly be relied on does not stand in for what can, however direct it would be.
+    let place: Vec<Option<(String, (bool, u8))>> = evidence
         .iter()
         .map(|e| match &e.weighs {
-            Weighs::Table { kind, .. } => table.kind(kind).map(|k| (k.group.clone(), k.rank)),
+            Weighs::Table { kind, .. } => {
+                table.kind(kind).map(|k| (k.group.clone(), (e.strength > 0.5, k.rank)))
+            }
             Weighs::Rhythm | Weighs::Number | Weighs::Clock | Weighs::Context(_) => None,
         })
         .collect();

@@ -6,7 +6,8 @@
 use super::facts::{Facts, Source};
 use super::names::{Mark, Marks, Names, Pair};
 use super::numbers::{Quantities, Range};
-use crate::flow::{Finished, How, KnownBy};
+pub use super::view::FlowPart;
+use crate::flow::How;
 use crate::log::{Act, Event, Life, LogReading, LogSeries};
 use crate::rhythm::{self, Series, Span};
 use crate::terms::{Role, Side};
@@ -44,7 +45,9 @@ impl<'a> LogPart<'a> {
 
     /// Lines that tell of something that happened, or say why by name.
     pub fn incidents(&self) -> impl Iterator<Item = &'a Event> + '_ {
-        self.reading.events.iter().filter(|e| e.act == Act::Incident)
+        // That a program began to listen is no incident by itself.
+        let told = |e: &&Event| e.act == Act::Incident && e.words != ["started"];
+        self.reading.events.iter().filter(told)
     }
 
     /// The last line of traffic of a life. A line that only happens to stand before the end is
@@ -66,69 +69,6 @@ impl<'a> LogPart<'a> {
         }
         gaps.retain(|g| *g > 0.0);
         (gaps.len() >= 3).then(|| middle(&mut gaps)).flatten()
-    }
-}
-
-/// One connection of a capture.
-#[derive(Clone, Copy, Debug)]
-pub struct FlowPart<'a> {
-    /// Where the capture was taken.
-    pub source: &'a Source,
-    /// The connection.
-    pub flow: &'a Finished,
-    /// Its place in the capture, from 1: `client.pcap#1`.
-    pub number: usize,
-    /// Which connection it is a view of; views of one have the same number.
-    pub connection: usize,
-    /// The same file shows the connection under other ends as well.
-    pub beside: bool,
-    /// The clock of its host is more than seconds off that of another view's: their times do not
-    /// compare.
-    pub apart: bool,
-    /// What no box changes, where the opening was seen.
-    pub mark: Option<Mark>,
-}
-
-impl FlowPart<'_> {
-    /// Its age at the end in seconds, where its opening was seen.
-    pub fn age_s(&self) -> Option<f64> {
-        let seen = matches!(self.flow.record.client_known_by, KnownBy::Syn | KnownBy::SynAck);
-        let end = self.flow.last_words.end?;
-        seen.then(|| end.at.since(self.flow.record.first_ns).secs_f64())
-    }
-
-    /// Silence before the exchange that ended it, in seconds. A reset that answers the first packet
-    /// after an hour of silence comes a round trip after that packet; the hour is what a timer saw.
-    pub fn silence_s(&self) -> Option<f64> {
-        let own = self.flow.record.ending.idle_before_ns?.secs_f64();
-        let answered = self.flow.last_words.reset.as_ref().and_then(|r| r.answers?.idle_before);
-        if let Some(before) = answered {
-            return Some(before.secs_f64().max(own));
-        }
-        let end = self.flow.last_words.end?.at;
-        let broken = self.flow.last_words.longest_silence.and_then(|(gap, mark)| {
-            let (gap, since) = (gap.secs_f64(), end.since(mark.at).secs_f64());
-            // The last exchange: some round trips, and far less than the silence before it.
-            ((0.0..=5.0).contains(&since) && since < gap / 2.0).then_some(gap)
-        });
-        Some(broken.map_or(own, |gap| gap.max(own)))
-    }
-
-    /// Whether it was there at the same time as that one.
-    fn meets(&self, other: &Finished) -> bool {
-        let (own, slack) = (&self.flow.record, Gap::from_secs(5));
-        own.first_ns <= other.record.last_ns.plus(slack)
-            && other.record.first_ns <= own.last_ns.plus(slack)
-    }
-
-    /// Client and server, as this capture has them.
-    fn own_pair(&self) -> Pair {
-        (self.flow.record.client, self.flow.record.server)
-    }
-
-    /// Whether this end asks for an explanation.
-    pub fn ended(&self) -> bool {
-        matches!(self.flow.record.ending.how, How::Rst | How::Fin | How::Silence)
     }
 }
 
@@ -160,7 +100,7 @@ impl<'a> Subject<'a> {
         let mut moments: Vec<Moment> = log.collect();
         if moments.is_empty() {
             let ended = self.flows.iter().filter(|f| f.ended());
-            moments.extend(ended.filter_map(|f| f.flow.last_words.end.map(|m| m.at)));
+            moments.extend(ended.filter_map(|f| f.end().map(|m| m.at)));
         }
         moments.sort_unstable();
         moments
@@ -298,7 +238,8 @@ impl<'a> Connection<'a> {
 fn shows(flow: &FlowPart<'_>) -> (u8, u8) {
     let how = match flow.flow.record.ending.how {
         How::Rst => 0,
-        How::Fin => 1,
+        // Who sees a half-closed connection only close misses its end.
+        How::Fin => u8::from(flow.cut().is_none()),
         How::Silence => 2,
         How::Refused | How::Unanswered => 3,
         How::Open => 4,
@@ -393,7 +334,7 @@ fn belonging<'a>(
         let close = |at: Moment| ends.iter().any(|e| e.since(at).abs() <= Gap::from_secs(5));
         // One that one side has closed ends for the other when it speaks next.
         let ends = |f: &FlowPart<'a>| {
-            let end = f.flow.last_words.end.map(|mark| mark.at);
+            let end = f.end().map(|mark| mark.at);
             end.is_some_and(close) || (end.is_some() && close(f.flow.record.last_ns))
         };
         c.views.iter().any(ends)
@@ -463,7 +404,7 @@ fn flow_series(flows: &[FlowPart<'_>]) -> Option<Series> {
         .iter()
         .filter(|f| f.ended())
         .filter_map(|f| {
-            let end = f.flow.last_words.end?;
+            let end = f.end()?;
             Some(Span {
                 open: f.age_s().map(|_| f.flow.record.first_ns),
                 last_activity: f.flow.last_words.last_before_end.map(|m| m.at),
@@ -506,7 +447,8 @@ fn measure(
         .filter(|s| *s > 0.0)
         .collect();
     let longest = flows.iter().filter_map(|f| f.flow.last_words.longest_silence);
-    let longest = longest.map(|(gap, _)| gap.secs_f64()).max_by(f64::total_cmp);
+    let cut = flows.iter().filter_map(|f| Some(f.cut()?.silence.secs_f64()));
+    let longest = longest.map(|(gap, _)| gap.secs_f64()).chain(cut).max_by(f64::total_cmp);
     Quantities {
         lifetime,
         silence,

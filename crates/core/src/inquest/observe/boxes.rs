@@ -66,7 +66,7 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]
 /// a dump; that the earlier one had the entry is as near as it gets.
 fn vanished(subject: &Subject<'_>, facts: &Facts, own: &[(&Source, &Entry)]) -> Option<Evidence> {
     let views = || subject.flows.iter().chain(&subject.elsewhere);
-    let ends = views().map(|f| f.flow.last_words.end.map_or(f.flow.record.last_ns, |m| m.at));
+    let ends = views().map(|f| f.end().map_or(f.flow.record.last_ns, |m| m.at));
     let end = ends.max()?;
     let had = own.iter().filter(|(s, _)| s.taken_at.is_some());
     let (with, entry) = had.max_by_key(|(s, _)| s.taken_at)?;

@@ -5,7 +5,8 @@ use super::super::facts::Facts;
 use super::super::subject::{LogPart, Subject, middle};
 use super::packets::busy_or_idle;
 use crate::log::{Act, Event};
-use crate::time::Gap;
+use crate::terms::Role;
+use crate::time::{Gap, Moment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that tell in which way an end reached the program: value of `last-words`, and the
@@ -21,7 +22,7 @@ const LAST_WORDS: [(&str, &[&str]); 6] = [
 
 /// Words that name something, the most telling first: each is a value of the table's kind `said`.
 /// Of several about one end only the first counts.
-const BY_NAME: [&str; 31] = [
+const BY_NAME: [&str; 32] = [
     "too-many-pings",
     "table-full",
     "port-exhaustion",
@@ -50,6 +51,7 @@ const BY_NAME: [&str; 31] = [
     "ping-timeout",
     "unanswered-probe",
     "stale-connection",
+    "read-timed-out",
     "closed-locally",
     "goaway",
     "going-away",
@@ -63,6 +65,7 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
         found.extend(last_words(log));
         found.extend(activity(log, subject));
         found.extend(together(log));
+        found.extend(told_by_the_other(log, subject, facts));
     }
     found.extend(by_name(subject, facts));
     found
@@ -224,17 +227,24 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let mut by_word: BTreeMap<usize, Vec<(&str, &Event)>> = BTreeMap::new();
     for (source, reading) in facts.logs() {
         let same = source.file == log.source.file;
+        let mut in_use = false;
         for event in &reading.events {
             let counts = match event.act {
-                Act::Ended => same && own.contains(&event.line),
+                Act::Ended if same => own.contains(&event.line),
+                Act::Ended => at_an_end(event, &moments),
                 Act::Incident | Act::Opened => near(event),
                 Act::Alive => false,
             };
+            // What starts while it serves nobody yet restarts nothing.
+            let started = in_use && event.words.contains(&"started");
+            in_use |= event.act != Act::Incident;
             if !counts {
                 continue;
             }
-            for word in &event.words {
-                if let Some(known) = BY_NAME.iter().position(|w| w == word) {
+            let words = event.words.iter().copied().chain(started.then_some("restart"));
+            // "Closed here" says who closed, which is another question when the other end says it.
+            for word in words.filter(|word| same || *word != "closed-locally") {
+                if let Some(known) = BY_NAME.iter().position(|w| *w == word) {
                     by_word.entry(known).or_default().push((&source.file, event));
                 }
             }
@@ -259,6 +269,43 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
             Some(Evidence::table("said", word, says, cites))
         })
         .collect()
+}
+
+/// Whether another log tells of an end at the moment of one of the subject's. Who decides logs it
+/// first; who is only told, a moment later; clocks of two hosts differ a little.
+fn at_an_end(event: &Event, ends: &[Moment]) -> bool {
+    let (before, after) = (Gap::from_secs(10), Gap::from_secs(2));
+    let from = event.at.plus(Gap::from_ns(-after.ns()));
+    let next = ends.partition_point(|m| *m < from);
+    ends.get(next).is_some_and(|m| m.since(event.at) <= before)
+}
+
+/// Ends that the log of one end calls its own doing ("closing connection"), told by who is not the
+/// one that misses them.
+fn told_by_the_other(log: &LogPart<'_>, subject: &Subject<'_>, facts: &Facts) -> Option<Evidence> {
+    let moments = subject.end_moments();
+    facts.logs().find_map(|(source, reading)| {
+        let value = match source.role? {
+            Role::Client => "client",
+            Role::Server => "server",
+            Role::Hop => return None,
+        };
+        let closes = |e: &&Event| {
+            e.act == Act::Ended
+                && e.words.contains(&"closed-locally")
+                && at_an_end(e, &moments)
+        };
+        let own: Vec<&Event> = reading.events.iter().filter(closes).collect();
+        let enough = source.file != log.source.file && own.len() * 2 > moments.len();
+        let first = own.first().filter(|_| enough)?;
+        let says = format!(
+            "the {value}'s own log says that it closed: \u{201c}{}\u{201d}",
+            short(&first.text)
+        );
+        let cite = Cite::lines(&source.file, own.iter().map(|e| e.line));
+        let piece = Evidence::table("closed-by-log", value, says, vec![cite]);
+        Some(piece.on(source.host.as_ref()))
+    })
 }
 
 /// Silence by name counts only in part: many logs never say why.

@@ -2,7 +2,7 @@
 
 use super::super::evidence::{Cite, Evidence};
 use super::super::subject::{FlowPart, Subject};
-use crate::flow::{How, Traffic};
+use crate::flow::{BySide, How, Keepalive, Traffic, Translates};
 use crate::terms::{Consistency, ResetKind, Side};
 use crate::time::Gap;
 use crate::wire::Words;
@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 pub(super) fn observe(subject: &Subject<'_>) -> Vec<Evidence> {
     let ended: Vec<&FlowPart<'_>> = subject.flows.iter().filter(|f| f.ended()).collect();
     let mut found = Vec::new();
+    found.extend(half_closed(&ended));
     found.extend(ending(&ended));
     found.extend(signature(&ended));
     found.extend(marks(&ended));
     found.extend(activity(&ended, subject));
     found.extend(direction(&ended));
     found.extend(probes(&ended));
+    found.extend(renamed(&subject.flows, &subject.elsewhere));
     found.extend(opens(&subject.flows));
     found.extend(in_clear(&ended));
     found
@@ -47,7 +49,7 @@ fn cites(flows: &[&FlowPart<'_>]) -> Vec<Cite> {
         .filter_map(|f| {
             let words = &f.flow.last_words;
             let answered = words.reset.as_ref().and_then(|r| r.answers).map(|a| a.segment.packet);
-            let end = words.end?.packet;
+            let end = f.end()?.packet;
             Some(Cite::packets(&f.source.file, answered.into_iter().chain([end])))
         })
         .collect()
@@ -129,8 +131,32 @@ fn ending(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(Evidence::table("ending", value, says, cites(&flows)).on(host(&flows)))
 }
 
+/// One end closed its direction and the other was cut off when it spoke again.
+fn half_closed(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, |f| Some(if f.cut().is_some() { "cut" } else { "whole" }))?;
+    let first = flows.first()?;
+    let cut = first.cut()?;
+    let says = format!(
+        "{} closed its direction and {} did not; after {:.1} s without a packet {} spoke and was cut off{}",
+        side(cut.closed_by),
+        side(cut.closed_by.peer()),
+        cut.silence.secs_f64(),
+        side(cut.closed_by.peer()),
+        times(flows.len())
+    );
+    let cites = flows.iter().take(20).filter_map(|f| {
+        let cut = f.cut()?;
+        let packets = [cut.fin, cut.asked, cut.end].map(|m| m.packet);
+        Some(Cite::packets(&f.source.file, packets))
+    });
+    let piece = Evidence::table("half-closed", value, says, cites.collect());
+    Some(piece.on(host(&flows)).of_seconds(cut.silence.secs_f64()))
+}
+
 fn signature(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     let (value, flows) = majority(ended, |f| match f.flow.record.ending.signed_by? {
+        // Who closed a direction did not end what went on in the other.
+        _ if f.cut().is_some() => None,
         Side::Client => Some("client"),
         Side::Server => Some("server"),
     })?;
@@ -166,14 +192,14 @@ fn activity(ended: &[&FlowPart<'_>], subject: &Subject<'_>) -> Option<Evidence> 
     let period = subject.measured.lifetime.map(|l| l.mid);
     let (value, flows) = majority(ended, |f| {
         let silence = f.silence_s()?;
-        let seen = f.flow.last_words.end?.at.since(f.flow.record.first_ns).secs_f64();
+        let seen = f.end()?.at.since(f.flow.record.first_ns).secs_f64();
         let life = f.age_s().or(period).unwrap_or(seen).max(seen).max(1e-3);
         busy_or_idle(silence, life)
     })?;
     let first = flows.first()?;
     let words = &first.flow.last_words;
     let silence = first.silence_s()?;
-    let longest = words.longest_silence.map_or(silence, |(gap, _)| gap.secs_f64());
+    let longest = words.longest_silence.map_or(silence, |(gap, _)| gap.secs_f64()).max(silence);
     let says = match value {
         "busy" => format!(
             "it carried traffic to the end: {silence:.1} s of silence before it, never more than {longest:.1} s in the recording"
@@ -181,7 +207,7 @@ fn activity(ended: &[&FlowPart<'_>], subject: &Subject<'_>) -> Option<Evidence> 
         _ => format!("it was silent for {silence:.1} s before its end"),
     };
     let packets = words.last_before_end.map(|m| m.packet).into_iter();
-    let packets = packets.chain(words.end.map(|m| m.packet));
+    let packets = packets.chain(first.end().map(|m| m.packet));
     let cite = Cite::packets(&first.source.file, packets);
     Some(Evidence::table("activity", value, says, vec![cite]).on(host(&flows)))
 }
@@ -216,9 +242,20 @@ fn direction(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(Evidence::table("direction", value, says.to_owned(), vec![cite]).on(host(&flows)))
 }
 
+/// Both sides' keepalive probes. What is sent into a closed window has the same shape and asks for
+/// the window (RFC 9293 §3.8.6.1): it is sent whatever the socket was told of keepalive.
+fn keepalive(flow: &FlowPart<'_>) -> BySide<Keepalive> {
+    let words = &flow.flow.last_words;
+    let of = |side: Side| match words.window_closed_at_end.of(side.peer()) {
+        true => Keepalive::default(),
+        false => *words.keepalive.of(side),
+    };
+    BySide { client: of(Side::Client), server: of(Side::Server) }
+}
+
 fn probes(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     let (value, flows) = majority(ended, |f| {
-        let k = &f.flow.last_words.keepalive;
+        let k = &keepalive(f);
         Some(if k.client.unanswered_at_end + k.server.unanswered_at_end > 0 {
             "unanswered-probes"
         } else if k.client.probes + k.server.probes > 0 {
@@ -228,8 +265,8 @@ fn probes(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
         })
     })?;
     let first = flows.first()?;
-    let keepalive = &first.flow.last_words.keepalive;
-    let at_end = |k: crate::flow::Keepalive| k.unanswered_at_end > 0;
+    let keepalive = keepalive(first);
+    let at_end = |k: Keepalive| k.unanswered_at_end > 0;
     let client = match value {
         "unanswered-probes" => at_end(keepalive.client),
         _ => keepalive.client.probes > 0,
@@ -303,6 +340,27 @@ fn in_clear(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     let says = format!("{} said in clear: {what}{}", side(said.by), times(flows.len()));
     let cite = Cite::packets(&first.source.file, [said.mark.packet]);
     Some(Evidence::table("said", value, says, vec![cite]).on(host(&flows)))
+}
+
+/// A box gave a connection another name in the middle of its life.
+fn renamed(flows: &[FlowPart<'_>], elsewhere: &[FlowPart<'_>]) -> Option<Evidence> {
+    let (flow, [before, after]) = flows.iter().chain(elsewhere).find_map(|flow| {
+        let names = &flow.flow.record.also_known_as;
+        let mut of_source = names.iter().filter(|n| n.translates == Translates::Source);
+        let pair = [of_source.next()?, of_source.next()?];
+        Some((flow, pair))
+    })?;
+    let value = match before.client.ip() == after.client.ip() {
+        true => "another-port",
+        false => "another-address",
+    };
+    let says = format!(
+        "the box translated it to {} and from packet {} on to {}: the server sees a stranger",
+        before.client, after.first_packet, after.client
+    );
+    let cite = Cite::packets(&flow.source.file, [before.first_packet, after.first_packet]);
+    let piece = Evidence::table("renamed", value, says, vec![cite]);
+    Some(piece.on(flow.source.host.as_ref()))
 }
 
 fn opens(flows: &[FlowPart<'_>]) -> Option<Evidence> {

@@ -53,7 +53,9 @@ fn made_by(
         (Some(owner), _) if *owner.flow.record.rst.of(signed_by) > 0 => {
             let packet = sent(owner, signed_by, at)?;
             let says = format!("{received} was sent by the {name}'s own machine{shape}");
-            ("end", says, vec![got, cite(owner, packet)])
+            let none = reset.summary.kind == ResetKind::NoSocket;
+            let value = if none { "end-no-socket" } else { "end" };
+            (value, says, vec![got, cite(owner, packet)])
         }
         (Some(owner), _) if covers(owner, at) => {
             let says = format!(

@@ -16,6 +16,7 @@ use crate::dump::conntrack as dump;
 use crate::flow::{CaptureReading, How, Mark};
 use crate::terms::Role;
 use crate::time::Moment;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Connections of one subject that are replayed.
@@ -272,6 +273,7 @@ impl Bench<'_> {
             withhold(not_whole(account));
         }
         let mut looks = Agreement::default();
+        let dumps = by_time(dumps);
         for ((flow, account), asked) in self.flows.iter().zip(&found).zip(&asked) {
             if account.is_whole() {
                 looks.compare(self, (flow, asked), account, &dumps);
@@ -305,9 +307,12 @@ impl Bench<'_> {
 
     /// The one piece that is weighed: what most of the connections that ended show.
     fn weighed(&self, whole: &[Replay<'_>], looks: &Agreement) -> Option<(Evidence, Replayed)> {
-        let (value, own) = majority(whole)?;
+        let (value, own) = majority(whole, looks)?;
         let (flow, account) = own.first()?;
-        let mut says = self.sentence(flow, account, value);
+        let mut says = match looks.gone.get(&flow.number) {
+            Some(gone) if value == "vanished" => self.gone_sentence(gone),
+            _ => self.sentence(flow, account, value),
+        };
         if own.len() > 1 {
             says += &format!(" ({} connections)", own.len());
         }
@@ -318,6 +323,7 @@ impl Bench<'_> {
             .map(|(f, a)| Cite::packets(&self.capture.file, packets_of(f, a)))
             .collect();
         cites.extend(self.cites.iter().cloned());
+        cites.extend(own.iter().filter_map(|(f, _)| looks.gone.get(&f.number)?.cites()).flatten());
         let weighs = match looks.differ {
             // The dumps are what was printed; a model they contradict proves nothing.
             n if n > 0 => Weighs::Context("table-replay"),
@@ -403,6 +409,18 @@ impl Bench<'_> {
         format!("the table of {place}, replayed over {}{supposed}: {what}", self.capture.file)
     }
 
+    fn gone_sentence(&self, gone: &Gone) -> String {
+        format!(
+            "{} printed the entry with {} s left, and {} s later it was not in the table any more, though by the \
+             replay over {} {} s remained: something other than its timer had taken it away",
+            whose(self.at),
+            gone.had_s,
+            number(gone.after_s),
+            self.capture.file,
+            gone.left_s
+        )
+    }
+
     /// Packets that did not count, by reason.
     fn odd(&self, flow: &FlowPart<'_>, account: &Account) -> Vec<Evidence> {
         let of = |odd: &crate::conntrack::account::Odd| {
@@ -428,7 +446,14 @@ impl Bench<'_> {
 }
 
 /// The value most connections show, with those: ends of one kind are one observation.
-fn majority<'r, 'a>(whole: &'r [Replay<'a>]) -> Option<(&'static str, Vec<&'r Replay<'a>>)> {
+fn majority<'r, 'a>(
+    whole: &'r [Replay<'a>],
+    looks: &Agreement,
+) -> Option<(&'static str, Vec<&'r Replay<'a>>)> {
+    let value = |one: &Replay<'a>| match looks.gone.contains_key(&one.0.number) {
+        true => Some("vanished"),
+        false => value(one),
+    };
     let values: Vec<&'static str> = whole.iter().filter_map(value).collect();
     let count = |v: &'static str| values.iter().filter(|o| **o == v).count();
     let most = *values.iter().max_by_key(|v| count(v))?;
@@ -445,6 +470,31 @@ struct Agreement {
     agree: usize,
     differ: usize,
     evidence: Vec<Evidence>,
+    /// Entries that one dump has and a later one has not, by the flow's number, though the replay
+    /// has them at both moments.
+    gone: BTreeMap<usize, Gone>,
+}
+
+/// An entry that something other than its timer took away, between two dumps.
+struct Gone {
+    had_s: i64,
+    had_in: (String, u64),
+    missed_in: String,
+    after_s: f64,
+    left_s: u32,
+}
+
+impl Gone {
+    /// The entry's line, and the first of the dump that has it no more.
+    fn cites(&self) -> Option<[Cite; 2]> {
+        let (file, line) = &self.had_in;
+        Some([Cite::lines(file, [*line]), Cite::lines(&self.missed_in, [1])])
+    }
+}
+
+fn by_time(mut dumps: Vec<Dump<'_>>) -> Vec<Dump<'_>> {
+    dumps.sort_by_key(|(_, _, at)| *at);
+    dumps
 }
 
 impl Agreement {
@@ -455,10 +505,21 @@ impl Agreement {
         account: &Account,
         dumps: &[Dump<'_>],
     ) {
-        for (source, entries, at) in dumps {
+        let mut had: Option<(&Dump<'_>, &dump::Entry, i64)> = None;
+        for one in dumps {
+            let (source, entries, at) = one;
             let Some(look) = account.looks.iter().find(|l| l.at == *at) else { continue };
             let own = entries.iter().find(|e| is_of(e, &asked.flow));
-            let Some(entry) = own else { continue };
+            let Some(entry) = own else {
+                if let (Some(before), Some((left_s, _))) = (had, look.entry)
+                    && look.seen
+                    && i64::from(left_s) > tolerance_s(*at)
+                {
+                    let gone = gone(before, one, left_s);
+                    self.gone.extend(gone.map(|gone| (flow.number, gone)));
+                }
+                continue;
+            };
             let Some(printed) = entry.remaining_s.and_then(|s| i64::try_from(s).ok()) else {
                 continue;
             };
@@ -468,6 +529,7 @@ impl Agreement {
                 continue;
             }
             *(if agree { &mut self.agree } else { &mut self.differ }) += 1;
+            had = agree.then_some((one, entry, printed));
             let replayed = look.entry.map_or("no entry".to_owned(), |(left, state)| {
                 format!("{left} s{}", state.map_or(String::new(), |s| format!(" in {}", s.name())))
             });
@@ -491,6 +553,22 @@ impl Agreement {
     }
 }
 
+/// An entry that was printed and is not in a later dump of the same command; a dump that asks for
+/// something else shows other entries.
+fn gone(
+    ((source, _, at), entry, had_s): (&Dump<'_>, &dump::Entry, i64),
+    (later, _, then): &Dump<'_>,
+    left_s: u32,
+) -> Option<Gone> {
+    (source.command == later.command).then(|| Gone {
+        had_s,
+        had_in: (source.file.clone(), entry.line),
+        missed_in: later.file.clone(),
+        after_s: then.since(*at).secs_f64(),
+        left_s,
+    })
+}
+
 fn agrees(look: &Look, printed: i64, state: Option<&str>) -> bool {
     look.entry.is_some_and(|(left, own)| {
         (i64::from(left) - printed).abs() <= tolerance_s(look.at)
@@ -511,7 +589,7 @@ fn end_of(flow: &FlowPart<'_>) -> Option<Mark> {
     let words = &flow.flow.last_words;
     let silent = flow.flow.record.ending.how == How::Silence;
     let tried = words.unanswered.as_ref().filter(|_| silent).map(|u| u.last);
-    tried.or(words.end)
+    tried.or(flow.end())
 }
 
 /// Client to server, as the capture shows it.

@@ -87,7 +87,7 @@ fn cites(subject: &Subject<'_>) -> Vec<Cite> {
         cites.push(Cite::lines(&log.source.file, log.ended().map(|(_, e)| e.line)));
     }
     cites.extend(subject.flows.iter().filter(|f| f.ended()).take(20).filter_map(|f| {
-        let end = f.flow.last_words.end?;
+        let end = f.end()?;
         let before = f.flow.last_words.last_before_end.map(|m| m.packet);
         Some(Cite::packets(&f.source.file, before.into_iter().chain([end.packet])))
     }));

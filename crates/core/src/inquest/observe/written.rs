@@ -52,7 +52,7 @@ fn spans(subject: &Subject<'_>) -> Vec<Span> {
         }
     }
     spans.extend(subject.flows.iter().filter_map(|f| {
-        let end = f.flow.last_words.end?.at;
+        let end = f.end()?.at;
         Some(Span { open: f.flow.record.first_ns, end })
     }));
     spans

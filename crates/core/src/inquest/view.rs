@@ -1,0 +1,117 @@
+//! One capture's view of one connection, and when it ended.
+
+use super::facts::Source;
+use super::names::{Mark, Pair};
+use crate::flow::{self, Finished, How, KnownBy};
+use crate::terms::Side;
+use crate::time::Gap;
+
+/// One connection of a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowPart<'a> {
+    /// Where the capture was taken.
+    pub source: &'a Source,
+    /// The connection.
+    pub flow: &'a Finished,
+    /// Its place in the capture, from 1: `client.pcap#1`.
+    pub number: usize,
+    /// Which connection it is a view of; views of one have the same number.
+    pub connection: usize,
+    /// The same file shows the connection under other ends as well.
+    pub beside: bool,
+    /// The clock of its host is more than seconds off that of another view's: their times do not
+    /// compare.
+    pub apart: bool,
+    /// What no box changes, where the opening was seen.
+    pub mark: Option<Mark>,
+}
+
+impl FlowPart<'_> {
+    /// Its age at the end in seconds, where its opening was seen.
+    pub fn age_s(&self) -> Option<f64> {
+        let seen = matches!(self.flow.record.client_known_by, KnownBy::Syn | KnownBy::SynAck);
+        let end = self.end()?;
+        seen.then(|| end.at.since(self.flow.record.first_ns).secs_f64())
+    }
+
+    /// Silence before the exchange that ended it, in seconds. A reset that answers the first packet
+    /// after an hour of silence comes a round trip after that packet; the hour is what a timer saw.
+    pub fn silence_s(&self) -> Option<f64> {
+        if let Some(cut) = self.cut() {
+            return Some(cut.silence.secs_f64());
+        }
+        let own = self.flow.record.ending.idle_before_ns?.secs_f64();
+        let answered = self.flow.last_words.reset.as_ref().and_then(|r| r.answers?.idle_before);
+        if let Some(before) = answered {
+            return Some(before.secs_f64().max(own));
+        }
+        let end = self.flow.last_words.end?.at;
+        let broken = self.flow.last_words.longest_silence.and_then(|(gap, mark)| {
+            let (gap, since) = (gap.secs_f64(), end.since(mark.at).secs_f64());
+            // The last exchange: some round trips, and far less than the silence before it.
+            ((0.0..=5.0).contains(&since) && since < gap / 2.0).then_some(gap)
+        });
+        Some(broken.map_or(own, |gap| gap.max(own)))
+    }
+
+    /// The packet with which it ended: the first FIN or reset, or the first that went unanswered; of a
+    /// half-closed connection that was cut later, the cut.
+    pub fn end(&self) -> Option<flow::Mark> {
+        self.cut().map(|cut| cut.end).or(self.flow.last_words.end)
+    }
+
+    /// Whether one end had closed its direction, the other was silent and spoke again, and was cut then.
+    pub fn cut(&self) -> Option<Cut> {
+        let words = &self.flow.last_words;
+        let half = words.half_close.filter(|half| half.other_fin.is_none())?;
+        let (asked, idle, end) = match (&words.reset, &words.unanswered) {
+            (Some(reset), _) if reset.mark.packet > half.fin.packet => {
+                let answers = reset.answers?;
+                (answers.segment, answers.idle_before?, reset.mark)
+            }
+            (None, Some(tail)) if tail.by != half.by && tail.count > 1 => {
+                let before = words.last_packet.of(tail.by.peer()).unwrap_or(half.fin);
+                (tail.first, tail.first.at.since(before.at), tail.last)
+            }
+            _ => return None,
+        };
+        // What was under way when the FIN came is no second life.
+        let apart = idle >= CUT_AFTER && asked.packet > half.fin.packet;
+        apart.then_some(Cut { closed_by: half.by, fin: half.fin, silence: idle, asked, end })
+    }
+
+    /// Whether it was there at the same time as that one.
+    pub(super) fn meets(&self, other: &Finished) -> bool {
+        let (own, slack) = (&self.flow.record, Gap::from_secs(5));
+        own.first_ns <= other.record.last_ns.plus(slack)
+            && other.record.first_ns <= own.last_ns.plus(slack)
+    }
+
+    /// Client and server, as this capture has them.
+    pub(super) fn own_pair(&self) -> Pair {
+        (self.flow.record.client, self.flow.record.server)
+    }
+
+    /// Whether this end asks for an explanation.
+    pub fn ended(&self) -> bool {
+        matches!(self.flow.record.ending.how, How::Rst | How::Fin | How::Silence)
+    }
+}
+
+/// Silence after a FIN below this is the closing itself.
+const CUT_AFTER: Gap = Gap::from_millis(1500);
+
+/// A half-closed connection's later end.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Who had closed its direction.
+    pub closed_by: Side,
+    /// With which packet.
+    pub fin: flow::Mark,
+    /// How long nobody had spoken when the other did.
+    pub silence: Gap,
+    /// What the other sent then.
+    pub asked: flow::Mark,
+    /// The reset it got, or the last of its tries.
+    pub end: flow::Mark,
+}
