@@ -4,7 +4,11 @@
 //! or the folder says where they are from. Nothing here guesses it.
 
 pub mod conntrack;
+pub mod counters;
+pub mod events;
 pub mod header;
+pub mod ipvs;
 pub mod notes;
 pub mod rules;
+pub mod ss;
 pub mod sysctl;

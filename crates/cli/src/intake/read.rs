@@ -6,7 +6,7 @@ use super::kind::{self, Kind};
 use super::open::{self, HEAD_BYTES, Opened};
 use super::utf16::{self, Utf8};
 use hopclock_core::dump::header::Header;
-use hopclock_core::dump::{conntrack, notes, sysctl};
+use hopclock_core::dump::{conntrack, counters, events, ipvs, notes, rules, ss, sysctl};
 use hopclock_core::flow::CaptureReader;
 use hopclock_core::inquest::facts::{Content, Source};
 use hopclock_core::log::{Act, LogReader, LogReading, Options};
@@ -62,7 +62,7 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
         match kind {
             // A page for people is no loss.
             Kind::NotEvidence => {}
-            Kind::Unused(_) => intake.unused.push(why),
+            Kind::Unused(_) | Kind::Balancer => intake.unused.push(why),
             _ => intake.unusable.push(why),
         }
     }
@@ -124,9 +124,10 @@ fn nothing(kind: Kind, outcome: &Outcome) -> Option<&'static str> {
         Kind::Unused(_) => Some("it was recognised; this version does not argue from it"),
         Kind::NotEvidence => Some("it says itself that it is no evidence"),
         Kind::Manifest => None,
-        Kind::Capture | Kind::Log | Kind::Conntrack | Kind::Sysctl | Kind::Notes => {
-            outcome.content.is_none().then_some("nothing could be read from it")
+        Kind::Balancer if outcome.content.is_none() => {
+            Some("it prints no timeouts, which ipvsadm -l --timeout does")
         }
+        _ => outcome.content.is_none().then_some("nothing could be read from it"),
     }
 }
 
@@ -160,7 +161,14 @@ fn read(
             }
             Outcome { content: None, input: empty(Vec::new()) }
         }
-        Kind::Conntrack | Kind::Sysctl | Kind::Notes => text(kind, &mut stream, empty(Vec::new())),
+        Kind::Conntrack
+        | Kind::Sysctl
+        | Kind::Notes
+        | Kind::Rules
+        | Kind::Sockets
+        | Kind::Counters
+        | Kind::TableEvents
+        | Kind::Balancer => text(kind, &mut stream, empty(Vec::new())),
         Kind::Manifest
         | Kind::NotEvidence
         | Kind::Unused(_)
@@ -248,6 +256,33 @@ fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
     }
     let text = String::from_utf8_lossy(&bytes);
     let content = match kind {
+        Kind::Rules => {
+            let told = rules::Rules::read(&text);
+            (input.records, input.skipped) = (told.rules().count() as u64, told.skipped);
+            Content::Rules(told)
+        }
+        Kind::Sockets => {
+            let told = ss::read(&text);
+            (input.records, input.skipped) = (told.sockets.len() as u64, told.skipped);
+            Content::Sockets(told)
+        }
+        Kind::Counters => {
+            let (told, skipped) = counters::read(&text);
+            (input.records, input.skipped) = (told.len() as u64, skipped);
+            Content::Counters(told)
+        }
+        Kind::TableEvents => {
+            let (told, skipped) = events::read(&text);
+            (input.records, input.skipped) = (told.len() as u64, skipped);
+            Content::TableEvents(told)
+        }
+        Kind::Balancer => match ipvs::read(&text) {
+            Some(told) => {
+                input.records = 1;
+                Content::Balancer(told)
+            }
+            None => return Outcome { content: None, input },
+        },
         Kind::Conntrack => {
             let (entries, skipped) = conntrack::read(&text);
             (input.records, input.skipped) = (entries.len() as u64, skipped);
@@ -265,7 +300,9 @@ fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
             Content::Notes(told)
         }
     };
-    // A table that nothing is in is an answer; any other empty reading is none.
-    let told = input.records > 0 || (kind == Kind::Conntrack && input.skipped == 0);
+    // A table that nothing is in is an answer, as are no rules and no sockets; settings and notes
+    // are known by what they hold.
+    let told =
+        input.records > 0 || (kind != Kind::Sysctl && kind != Kind::Notes && input.skipped == 0);
     Outcome { content: told.then_some(content), input }
 }

@@ -4,7 +4,7 @@
 //! of one owner are often tuned alike, and often not.
 
 use super::evidence::{Cite, Evidence, Weighs};
-use super::facts::{Facts, Source};
+use super::facts::{Content, Facts, Source};
 use crate::clocks::{Catalogue, Clock, Owner};
 use crate::dump::notes::{Documented, Holder};
 use crate::dump::sysctl::Setting;
@@ -52,6 +52,7 @@ pub fn seen(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Evidence)> 
         found.extend(from_setting(source, setting, catalogue, alone));
     }
     found.extend(keepalive_give_up(facts, catalogue));
+    found.extend(balancers(facts, catalogue));
     for (source, notes) in facts.notes() {
         found.extend(notes.documented.iter().filter_map(|d| from_note(source, d)));
     }
@@ -182,6 +183,43 @@ fn keepalive_give_up(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Ev
             evidence: None,
         };
         found.push((clock, evidence));
+    }
+    found
+}
+
+/// The timeouts of a host's own balancer: what `ipvsadm --set` takes. A host that has them is the
+/// box, whatever else it is.
+fn balancers(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Evidence)> {
+    let mut found = Vec::new();
+    for source in &facts.sources {
+        let Content::Balancer(timeouts) = &*source.content else { continue };
+        let both =
+            [("ipvs-tcp-established", timeouts.tcp_s), ("ipvs-tcp-fin-wait", timeouts.fin_s)];
+        for (id, seconds) in both {
+            let Some(clock) = catalogue.by_id(id).filter(|_| seconds > 0) else { continue };
+            let says = format!("{}: {} = {seconds}", whose(source), clock.setting);
+            let cites = vec![Cite::lines(&source.file, [timeouts.line])];
+            let evidence = Evidence::new(Weighs::Clock, says, cites).on(source.host.as_ref());
+            let reading = match source.role {
+                Some(Role::Hop) | None => Reading::Direct,
+                Some(Role::Client | Role::Server) => Reading::Hint,
+            };
+            found.push((
+                SeenClock {
+                    clock: Some(clock.clone()),
+                    keeper: whose(source),
+                    owner: clock.owner,
+                    setting: clock.setting.clone(),
+                    seconds: seconds as f64,
+                    anchor: clock.anchor,
+                    reading,
+                    role: source.role,
+                    host: source.host.clone(),
+                    evidence: None,
+                },
+                evidence,
+            ));
+        }
     }
     found
 }

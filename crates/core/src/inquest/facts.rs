@@ -1,7 +1,12 @@
 //! What the inquest is given: the inputs, read, each with what is known of where it was taken.
 
 use crate::dump::conntrack::Entry;
+use crate::dump::counters::Counter;
+use crate::dump::events::Event;
+use crate::dump::ipvs::Timeouts;
 use crate::dump::notes::Notes;
+use crate::dump::rules::Rules;
+use crate::dump::ss::{Listing, Socket};
 use crate::dump::sysctl::Setting;
 use crate::flow::CaptureReading;
 use crate::log::LogReading;
@@ -39,6 +44,16 @@ pub enum Content {
     Sysctl(Vec<Setting>),
     /// What somebody wrote down.
     Notes(Notes),
+    /// Firewall rules of a host.
+    Rules(Rules),
+    /// Sockets of a host.
+    Sockets(Listing),
+    /// Counters of a host.
+    Counters(Vec<Counter>),
+    /// What happened to entries of a conntrack table.
+    TableEvents(Vec<Event>),
+    /// Timeouts of a host's own balancer.
+    Balancer(Timeouts),
 }
 
 /// Everything there is to argue from.
@@ -67,7 +82,15 @@ impl Facts {
                     notes.incidents.retain(|i| !gone(i.line));
                     notes.claims.retain(|c| !gone(c.line));
                 }
-                Content::Log(_) | Content::Capture(_) => {}
+                Content::Rules(rules) => rules.retain(|line| !gone(line)),
+                Content::Sockets(listing) => listing.sockets.retain(|s| !gone(s.line)),
+                Content::Counters(counters) => counters.retain(|c| !gone(c.line)),
+                Content::TableEvents(events) => events.retain(|e| !gone(e.line)),
+                // Without its only line it tells nothing.
+                Content::Balancer(timeouts) if gone(timeouts.line) => {
+                    source.content = Arc::new(Content::Sysctl(Vec::new()));
+                }
+                Content::Log(_) | Content::Capture(_) | Content::Balancer(_) => {}
             }
         }
         facts
@@ -75,9 +98,10 @@ impl Facts {
 
     /// Whether a file's facts stand each on lines of their own: dumps and notes do.
     pub fn is_by_lines(&self, file: &str) -> bool {
-        self.sources.iter().filter(|s| s.file == file).all(|s| {
-            matches!(*s.content, Content::Conntrack(_) | Content::Sysctl(_) | Content::Notes(_))
-        })
+        self.sources
+            .iter()
+            .filter(|s| s.file == file)
+            .all(|s| !matches!(*s.content, Content::Log(_) | Content::Capture(_)))
     }
 
     /// The logs.
@@ -128,6 +152,19 @@ impl Facts {
         })
     }
 
+    /// Every socket, with whether its listing shows timers.
+    pub fn sockets(&self) -> impl Iterator<Item = (&Source, &Socket, bool)> {
+        let listings = self.sources.iter().filter_map(|s| match &*s.content {
+            Content::Sockets(listing) => Some((s, listing)),
+            _ => None,
+        });
+        listings.flat_map(|(source, listing)| {
+            let asked = source.command.as_deref().is_some_and(asks_for_timers);
+            let timers = listing.shows_timers || asked;
+            listing.sockets.iter().map(move |socket| (source, socket, timers))
+        })
+    }
+
     /// The notes.
     pub fn notes(&self) -> impl Iterator<Item = (&Source, &Notes)> {
         self.sources.iter().filter_map(|s| match &*s.content {
@@ -135,4 +172,10 @@ impl Facts {
             _ => None,
         })
     }
+}
+
+/// Whether an `ss` command asks for timers: `-o`, alone or among others, or its long name.
+fn asks_for_timers(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    words.any(|w| w == "--options" || w.starts_with('-') && !w.starts_with("--") && w.contains('o'))
 }

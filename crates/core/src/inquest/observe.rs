@@ -5,9 +5,12 @@
 
 mod ages;
 mod boxes;
+mod counters;
 mod lines;
 mod packets;
 mod resets;
+mod rules;
+mod sockets;
 mod tables;
 mod times;
 mod written;
@@ -52,6 +55,9 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
         clocks.push(clock);
     }
     evidence.extend(boxes::observe(subject, facts, &clocks));
+    evidence.extend(rules::observe(subject, facts));
+    evidence.extend(sockets::observe(subject, facts));
+    evidence.extend(counters::observe(subject, facts));
     evidence.extend(written::observe(subject, facts, &clocks));
     let replayed = tables::observe(subject, facts);
     evidence.extend(replayed.evidence);

@@ -4,8 +4,9 @@ use super::super::clocks_seen::{Reading, SeenClock, whose};
 use super::super::evidence::{Cite, Evidence, Weighs};
 use super::super::facts::{Content, Facts, Source};
 use super::super::numbers::is_round;
-use super::super::subject::Subject;
+use super::super::subject::{FlowPart, Subject};
 use crate::dump::conntrack::Entry;
+use crate::dump::events::What;
 use crate::terms::Role;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -58,7 +59,37 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]
         }
     }
     found.extend(vanished(subject, facts, &own));
+    found.extend(destroyed(subject, facts));
     found
+}
+
+/// `conntrack -E` saw the entry go before its connection ended.
+fn destroyed(subject: &Subject<'_>, facts: &Facts) -> Option<Evidence> {
+    let views = || subject.flows.iter().chain(&subject.elsewhere).filter(|f| f.ended());
+    facts.sources.iter().find_map(|source| {
+        let Content::TableEvents(events) = &*source.content else { return None };
+        let gone = events.iter().filter(|e| e.what == What::Destroy);
+        let (event, before_s) = gone
+            .filter_map(|e| {
+                let own = |f: &&FlowPart<'_>| {
+                    same(&e.entry, (f.flow.record.client, f.flow.record.server))
+                };
+                let lived = views().filter(own).filter_map(|f| {
+                    // A connection that was closed in order may lose its entry; its end came first.
+                    (f.flow.record.first_ns < e.at?).then(|| f.end())?
+                });
+                let end = lived.map(|mark| mark.at).max()?;
+                let before_s = end.since(e.at?).secs_f64();
+                (before_s > 0.0).then_some((e, before_s))
+            })
+            .next()?;
+        let says = format!(
+            "{}: the entry was destroyed {before_s:.1} s before the connection ended",
+            whose(source)
+        );
+        let cites = vec![Cite::lines(&source.file, [event.line])];
+        Some(Evidence::table("box-entry", "absent", says, cites).on(source.host.as_ref()))
+    })
 }
 
 /// A dated dump without an entry that an earlier one of the box had, while its connection had not

@@ -291,9 +291,7 @@ fn told_by_the_other(log: &LogPart<'_>, subject: &Subject<'_>, facts: &Facts) ->
             Role::Hop => return None,
         };
         let closes = |e: &&Event| {
-            e.act == Act::Ended
-                && e.words.contains(&"closed-locally")
-                && at_an_end(e, &moments)
+            e.act == Act::Ended && e.words.contains(&"closed-locally") && at_an_end(e, &moments)
         };
         let own: Vec<&Event> = reading.events.iter().filter(closes).collect();
         let enough = source.file != log.source.file && own.len() * 2 > moments.len();

@@ -133,7 +133,8 @@ fn ending(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
 
 /// One end closed its direction and the other was cut off when it spoke again.
 fn half_closed(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
-    let (value, flows) = majority(ended, |f| Some(if f.cut().is_some() { "cut" } else { "whole" }))?;
+    let (value, flows) =
+        majority(ended, |f| Some(if f.cut().is_some() { "cut" } else { "whole" }))?;
     let first = flows.first()?;
     let cut = first.cut()?;
     let says = format!(
