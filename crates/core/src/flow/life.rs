@@ -83,6 +83,8 @@ pub(super) struct Closing {
     pub ttl: u8,
     pub last: BySide<Mark>,
     pub last_payload: BySide<Mark>,
+    /// Keepalive probes that had no answer then.
+    pub probes: BySide<u32>,
 }
 
 /// What only some connections have.
@@ -390,6 +392,9 @@ impl Life {
             ttl: segment.ttl,
             last: self.halves.map(|half| half.last()),
             last_payload: self.halves.map(|half| half.last_payload()),
+            probes: self.rare.as_ref().map_or_else(BySide::default, |rare| {
+                rare.probing.map(|p| u32::try_from(p.outstanding).unwrap_or(u32::MAX))
+            }),
         };
         if segment.flags.fin() {
             let rare = self.rare();

@@ -308,12 +308,15 @@ impl Teller<'_> {
     }
 
     fn keepalive(&self) -> BySide<Keepalive> {
+        // What comes after the close answers no probe.
+        let close = self.first_close().map(|(close, _)| close.probes);
         let of = |side: Side| {
             let probing = self.rare.map(|rare| *rare.probing.of(side)).unwrap_or_default();
+            let outstanding = close.map_or(probing.outstanding, |c| u64::from(*c.of(side)));
             Keepalive {
                 probes: probing.sent,
                 answered: probing.answered,
-                unanswered_at_end: probing.outstanding,
+                unanswered_at_end: outstanding,
                 first_after: probing.first_after,
                 every: probing.every,
                 last: probing.last,

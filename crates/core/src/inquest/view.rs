@@ -1,8 +1,8 @@
 //! One capture's view of one connection, and when it ended.
 
 use super::facts::Source;
-use super::names::{Mark, Pair};
-use crate::flow::{self, Finished, How, KnownBy};
+use super::names::{self, Pair};
+use crate::flow::{Finished, How, KnownBy, Mark};
 use crate::terms::Side;
 use crate::time::Gap;
 
@@ -23,7 +23,7 @@ pub struct FlowPart<'a> {
     /// compare.
     pub apart: bool,
     /// What no box changes, where the opening was seen.
-    pub mark: Option<Mark>,
+    pub mark: Option<names::Mark>,
 }
 
 impl FlowPart<'_> {
@@ -39,6 +39,9 @@ impl FlowPart<'_> {
     pub fn silence_s(&self) -> Option<f64> {
         if let Some(cut) = self.cut() {
             return Some(cut.silence.secs_f64());
+        }
+        if let Some(gave_up) = self.gave_up() {
+            return Some(gave_up.silence.secs_f64());
         }
         let own = self.flow.record.ending.idle_before_ns?.secs_f64();
         let answered = self.flow.last_words.reset.as_ref().and_then(|r| r.answers?.idle_before);
@@ -56,8 +59,46 @@ impl FlowPart<'_> {
 
     /// The packet with which it ended: the first FIN or reset, or the first that went unanswered; of a
     /// half-closed connection that was cut later, the cut.
-    pub fn end(&self) -> Option<flow::Mark> {
-        self.cut().map(|cut| cut.end).or(self.flow.last_words.end)
+    pub fn end(&self) -> Option<Mark> {
+        let gave_up = || self.gave_up().map(|gave_up| gave_up.last);
+        self.cut().map(|cut| cut.end).or_else(gave_up).or(self.flow.last_words.end)
+    }
+
+    /// Whether one end gave up because nobody answered it: it aborted after unanswered probes, or it
+    /// had no socket any more for what came after its unanswered tries, though it never closed.
+    pub fn gave_up(&self) -> Option<GaveUp> {
+        let (words, record) = (&self.flow.last_words, &self.flow.record);
+        let reset = words.reset.as_ref()?;
+        let by = reset.by;
+        let keepalive = words.keepalive.of(by);
+        if keepalive.unanswered_at_end >= TRIES_MIN
+            && reset.with_ack
+            && words.end == Some(reset.mark)
+        {
+            let probes = keepalive.unanswered_at_end;
+            let between = keepalive.every.unwrap_or(Gap::ZERO).ns();
+            let since = i64::try_from(probes).unwrap_or(i64::MAX).saturating_mul(between);
+            let silence = keepalive.first_after.unwrap_or(Gap::ZERO).ns().saturating_add(since);
+            let silence = Gap::from_ns(silence);
+            return Some(GaveUp { by, probes: true, tries: probes, silence, last: reset.mark });
+        }
+        let tries = words.unanswered.as_ref().filter(|u| u.by == by && !u.are_probes)?;
+        let again = tries.gaps.len() as u64 + 1;
+        let after = words.end.is_some_and(|end| end.packet > tries.first.packet);
+        let none = !reset.with_ack && *record.fin.of(by) == 0;
+        let last = Mark {
+            packet: tries.first.packet,
+            at: tries.gaps.iter().fold(tries.first.at, |at, gap| at.plus(*gap)),
+        };
+        let last = words.end.filter(|end| end.at < last.at).unwrap_or(last);
+        let silence = last.at.since(tries.first.at);
+        (none && after && again >= TRIES_MIN + 1).then_some(GaveUp {
+            by,
+            probes: false,
+            tries: again,
+            silence,
+            last,
+        })
     }
 
     /// Whether one end had closed its direction, the other was silent and spoke again, and was cut then.
@@ -65,7 +106,8 @@ impl FlowPart<'_> {
         let words = &self.flow.last_words;
         let half = words.half_close.filter(|half| half.other_fin.is_none())?;
         let (asked, idle, end) = match (&words.reset, &words.unanswered) {
-            (Some(reset), _) if reset.mark.packet > half.fin.packet => {
+            // Who had closed is signed for; a reset of the other answers the FIN.
+            (Some(reset), _) if reset.mark.packet > half.fin.packet && reset.by == half.by => {
                 let answers = reset.answers?;
                 (answers.segment, answers.idle_before?, reset.mark)
             }
@@ -101,17 +143,35 @@ impl FlowPart<'_> {
 /// Silence after a FIN below this is the closing itself.
 const CUT_AFTER: Gap = Gap::from_millis(1500);
 
+/// Fewer tries than this without an answer are a loss like any other.
+const TRIES_MIN: u64 = 2;
+
+/// An end that gave up.
+#[derive(Clone, Copy, Debug)]
+pub struct GaveUp {
+    /// Which.
+    pub by: Side,
+    /// It had sent keepalive probes; else data.
+    pub probes: bool,
+    /// How often it tried in vain.
+    pub tries: u64,
+    /// How long it waited: for probes since the last traffic, for data since it was first sent.
+    pub silence: Gap,
+    /// The last that is known of it: its reset, or its last try.
+    pub last: Mark,
+}
+
 /// A half-closed connection's later end.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
     /// Who had closed its direction.
     pub closed_by: Side,
     /// With which packet.
-    pub fin: flow::Mark,
+    pub fin: Mark,
     /// How long nobody had spoken when the other did.
     pub silence: Gap,
     /// What the other sent then.
-    pub asked: flow::Mark,
+    pub asked: Mark,
     /// The reset it got, or the last of its tries.
-    pub end: flow::Mark,
+    pub end: Mark,
 }

@@ -49,6 +49,7 @@ pub(super) fn read(gathered: Gathered) -> LogReading {
         }
     }
     walk::adopt_orphans(&items, gathered.others, &mut lives);
+    walk::adopt_reconnects(&items, &mut lives);
     lives.retain(|l| !walk::says_nothing(l));
     let at = |index: usize| drafts.get(index).map(|d| settled.moment(d.when));
     lives.sort_by_key(|l| (l.end.is_none(), l.end.or(l.open).and_then(at)));

@@ -13,6 +13,7 @@ pub(super) fn observe(subject: &Subject<'_>) -> Vec<Evidence> {
     let ended: Vec<&FlowPart<'_>> = subject.flows.iter().filter(|f| f.ended()).collect();
     let mut found = Vec::new();
     found.extend(half_closed(&ended));
+    found.extend(gave_up(&ended));
     found.extend(ending(&ended));
     found.extend(signature(&ended));
     found.extend(marks(&ended));
@@ -154,10 +155,37 @@ fn half_closed(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(piece.on(host(&flows)).of_seconds(cut.silence.secs_f64()))
 }
 
+/// One end gave up on the other.
+fn gave_up(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let (value, flows) = majority(ended, |f| {
+        Some(match f.gave_up() {
+            Some(gave_up) if gave_up.probes => "after-probes",
+            Some(_) => "after-data",
+            None => "no",
+        })
+    })?;
+    let first = flows.first()?;
+    let gave_up = first.gave_up()?;
+    let what = match value {
+        "after-probes" => "aborted it after",
+        _ => "had no socket any more, though it never closed, after",
+    };
+    let tries = if gave_up.probes { "keepalive probes" } else { "sendings of the same data" };
+    let says = format!(
+        "{} {what} {} {tries} that nobody answered, {:.1} s in all{}",
+        side(gave_up.by),
+        gave_up.tries,
+        gave_up.silence.secs_f64(),
+        times(flows.len())
+    );
+    let piece = Evidence::table("gave-up", value, says, cites(&flows)).on(host(&flows));
+    Some(piece.of_seconds(gave_up.silence.secs_f64()))
+}
+
 fn signature(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     let (value, flows) = majority(ended, |f| match f.flow.record.ending.signed_by? {
         // Who closed a direction did not end what went on in the other.
-        _ if f.cut().is_some() => None,
+        _ if f.cut().is_some() || f.gave_up().is_some_and(|g| !g.probes) => None,
         Side::Client => Some("client"),
         Side::Server => Some("server"),
     })?;

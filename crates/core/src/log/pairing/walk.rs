@@ -189,6 +189,53 @@ pub(super) fn adopt_orphans(items: &[Item<'_>], others: u64, lives: &mut [Life])
     }
 }
 
+/// A line that only says that the client tries again belongs to the end before it, whatever it calls
+/// the connection: the end is told by the port it came from, the next try by where it goes to.
+///
+/// Only where nothing opened in between and that end has no such line of its own: many clients of
+/// one log each have their own.
+pub(super) fn adopt_reconnects(items: &[Item<'_>], lives: &mut Vec<Life>) {
+    /// Tries that come later are told with an end of their own, or are of another connection.
+    const LATER: Gap = Gap::from_secs(60);
+    let by_index: HashMap<usize, &Item<'_>> = items.iter().map(|i| (i.index, i)).collect();
+    let end_of = |life: &Life| life.end.and_then(|e| by_index.get(&e)).copied();
+    let opened: Vec<Moment> = items
+        .iter()
+        .filter(|i| matches!(i.draft.says, Says::Opened | Says::Reopened))
+        .map(|i| i.at)
+        .collect();
+    let bare = |life: &Life| {
+        let unknown = life.open.is_none() && life.last_alive.is_none();
+        unknown && end_of(life).is_some_and(|item| only_reconnects(item.draft))
+    };
+    let (tries, mut ends): (Vec<Life>, Vec<Life>) =
+        std::mem::take(lives).into_iter().partition(bare);
+    ends.sort_by_key(|l| end_of(l).map(|item| (item.at, item.index)));
+    let moments: Vec<Option<Moment>> = ends.iter().map(|l| end_of(l).map(|i| i.at)).collect();
+    let mut taken = vec![false; ends.len()];
+    for again in tries {
+        let Some(item) = end_of(&again) else { continue };
+        let before = moments.iter().rposition(|at| at.is_some_and(|at| at <= item.at));
+        let near = before.filter(|place| {
+            let at = moments.get(*place).copied().flatten().unwrap_or(item.at);
+            let first = opened.partition_point(|m| *m <= at);
+            let between = opened.get(first).is_some_and(|m| *m < item.at);
+            item.at.since(at) <= LATER && !between && taken.get(*place) == Some(&false)
+        });
+        match near.and_then(|place| Some((place, ends.get_mut(place)?))) {
+            Some((place, life)) => {
+                life.also.push(item.index);
+                life.also.extend(again.also);
+                if let Some(slot) = taken.get_mut(place) {
+                    *slot = true;
+                }
+            }
+            None => lives.push(again),
+        }
+    }
+    lives.extend(ends);
+}
+
 /// A life that tells neither its opening nor its end.
 pub(super) fn says_nothing(life: &Life) -> bool {
     life.open.is_none() && life.end.is_none()
