@@ -5,6 +5,7 @@
 
 mod ages;
 mod boxes;
+mod closer;
 mod counters;
 mod lines;
 mod packets;
@@ -46,6 +47,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     evidence.extend(times::number(subject));
     evidence.extend(packets::observe(subject));
     evidence.extend(resets::observe(subject));
+    evidence.extend(closer::observe(subject, facts));
     evidence.extend(lines::observe(subject, facts));
     evidence.extend(ages::observe(subject));
     let mut clocks = Vec::new();

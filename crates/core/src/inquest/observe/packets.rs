@@ -81,6 +81,7 @@ fn shape(flow: &FlowPart<'_>) -> Option<&'static str> {
                 "other-reset"
             }
         }),
+        How::Fin if words.size_loss.is_some() => Some("large-unanswered"),
         How::Fin => Some("fin"),
         How::Silence if words.size_loss.is_some() => Some("large-unanswered"),
         How::Silence => match &words.unanswered {
@@ -116,7 +117,13 @@ fn ending(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
             let by = first.flow.record.ending.signed_by.map_or("one end", side);
             format!("it ended in a FIN from {by}: somebody closed it in order")
         }
-        "large-unanswered" => "only large segments went unanswered".to_owned(),
+        "large-unanswered" => {
+            let lost = words.size_loss.as_ref()?;
+            format!(
+                "only large segments went unanswered: {} bytes again and again, while {} came through",
+                lost.smallest_lost, lost.largest_through
+            )
+        }
         "unanswered-data" => {
             let u = words.unanswered.as_ref()?;
             format!(

@@ -5,7 +5,7 @@
 use super::super::clocks_seen::whose;
 use super::super::evidence::{Cite, Evidence};
 use super::super::subject::{FlowPart, Subject};
-use crate::terms::{Origin, ResetKind, Role, Side};
+use crate::terms::{Consistency, Origin, ResetKind, Role, Side};
 use crate::time::{Gap, Moment};
 
 /// Both ends' resets of the first connection that shows any.
@@ -22,9 +22,13 @@ fn of(subject: &Subject<'_>, flow: &FlowPart<'_>) -> Vec<Evidence> {
         (Side::Server, at(Role::Server), at(Role::Client)),
     ];
     let boxes = at(Role::Hop);
-    ends.into_iter()
+    // The first reset is what ended it; one that answers it comes after.
+    let mut told: Vec<(Moment, Evidence)> = ends
+        .into_iter()
         .filter_map(|(signed_by, owner, receiver)| made_by(signed_by, owner, receiver?, boxes))
-        .collect()
+        .collect();
+    told.sort_by_key(|(at, _)| *at);
+    told.into_iter().map(|(_, piece)| piece).collect()
 }
 
 /// Who made the resets that carry one end's address and that the other received.
@@ -33,7 +37,7 @@ fn made_by(
     owner: Option<&FlowPart<'_>>,
     receiver: &FlowPart<'_>,
     hop: Option<&FlowPart<'_>>,
-) -> Option<Evidence> {
+) -> Option<(Moment, Evidence)> {
     let (name, other) = match signed_by {
         Side::Client => ("client", "server"),
         Side::Server => ("server", "client"),
@@ -74,7 +78,11 @@ fn made_by(
         }
         (_, None) => return None,
     };
-    Some(Evidence::table("reset-made-by", value, says, cites).on(receiver.source.host.as_ref()))
+    // Made between, with the marks of a stranger: no box on the path is as far away.
+    let strange = value == "box" && reset.summary.consistent == Consistency::Forged;
+    let value = if strange { "stranger" } else { value };
+    let piece = Evidence::table("reset-made-by", value, says, cites);
+    Some((at, piece.on(receiver.source.host.as_ref())))
 }
 
 /// Two clocks of one place, and the way between.

@@ -1,0 +1,127 @@
+//! Which machine closed a connection, and what the box between saw of it: told by captures at
+//! several places. An address on a packet does not say whether a proxy has it.
+
+use super::super::clocks_seen::whose;
+use super::super::evidence::{Cite, Evidence};
+use super::super::facts::Facts;
+use super::super::subject::{FlowPart, Subject};
+use crate::flow::How;
+use crate::terms::{ResetKind, Role, Side};
+use std::collections::BTreeMap;
+
+/// Packets of one direction below which the other's absence says nothing.
+const PACKETS_MIN: u64 = 3;
+
+/// What the places of capture show together.
+pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
+    let ended: Vec<&FlowPart<'_>> = subject.flows.iter().filter(|f| f.ended()).collect();
+    let mut found = Vec::new();
+    found.extend(closed_by(subject, facts, &ended));
+    found.extend(one_direction(subject));
+    found
+}
+
+/// The machine that closed most of the connections.
+fn closed_by(subject: &Subject<'_>, facts: &Facts, ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let mut by_value: BTreeMap<&'static str, Vec<(&FlowPart<'_>, u64)>> = BTreeMap::new();
+    for flow in ended {
+        if let Some((value, view, packet)) = closer(subject, facts, flow) {
+            by_value.entry(value).or_default().push((view, packet));
+        }
+    }
+    let (value, seen) = by_value.into_iter().max_by_key(|(_, seen)| seen.len())?;
+    if seen.len() * 2 <= ended.len() {
+        return None;
+    }
+    let (view, _) = seen.first()?;
+    let says = match value {
+        "proxy" => format!(
+            "{} ends the connection itself, since the server's capture has none like it, and closed it",
+            whose(view.source)
+        ),
+        end => format!(
+            "the {end}'s own machine closed it: its capture shows the first FIN or reset leaving"
+        ),
+    };
+    let says = match seen.len() {
+        1 => says,
+        n => format!("{says} ({n} connections)"),
+    };
+    let cites = seen.iter().take(20).map(|(v, packet)| Cite::packets(&v.source.file, [*packet]));
+    let piece = Evidence::table("closer", value, says, cites.collect());
+    Some(piece.on(view.source.host.as_ref()))
+}
+
+/// Which machine closed a connection, the view that shows it and the packet.
+fn closer<'s>(
+    subject: &'s Subject<'_>,
+    facts: &Facts,
+    flow: &FlowPart<'_>,
+) -> Option<(&'static str, &'s FlowPart<'s>, u64)> {
+    let record = &flow.flow.record;
+    let live = match record.ending.how {
+        How::Fin => true,
+        How::Rst => record.ending.reset.as_ref().is_some_and(|r| r.kind == ResetKind::Abort),
+        How::Silence | How::Open | How::Refused | How::Unanswered => false,
+    };
+    // A direction that was closed long before is another question.
+    if !live || flow.cut().is_some() || flow.gave_up().is_some() {
+        return None;
+    }
+    let views: Vec<&FlowPart<'_>> = subject
+        .flows
+        .iter()
+        .chain(&subject.elsewhere)
+        .filter(|v| v.connection == flow.connection)
+        .collect();
+    let at = |role| views.iter().find(|v| v.source.role == Some(role)).copied();
+    let side = record.ending.signed_by?;
+    let role = if side == Side::Client { Role::Client } else { Role::Server };
+    let sent = |view: &FlowPart<'_>| {
+        let record = &view.flow.record;
+        let first = [record.first_fin, record.first_rst].into_iter().flatten();
+        first.filter(|s| s.by == side).map(|s| s.packet).min()
+    };
+    if let Some(own) = at(role) {
+        let value = if side == Side::Client { "client" } else { "server" };
+        return Some((value, own, sent(own)?));
+    }
+    // The box has the connection and the server, whose capture there is, has not.
+    let hop = at(Role::Hop).filter(|_| side == Side::Server)?;
+    let elsewhere =
+        facts.captures().any(|(s, c)| s.role == Some(Role::Server) && !c.flows.is_empty());
+    if elsewhere { Some(("proxy", hop, sent(hop)?)) } else { None }
+}
+
+/// The box's capture holds one direction of what an end saw both of.
+fn one_direction(subject: &Subject<'_>) -> Option<Evidence> {
+    let views = || subject.flows.iter().chain(&subject.elsewhere);
+    let sides = |v: &FlowPart<'_>| (v.flow.record.packets.client, v.flow.record.packets.server);
+    let one = |v: &&FlowPart<'_>| {
+        let (client, server) = sides(v);
+        v.source.role == Some(Role::Hop)
+            && client.min(server) == 0
+            && client.max(server) >= PACKETS_MIN
+    };
+    let both = |v: &FlowPart<'_>| {
+        let (client, server) = sides(v);
+        client >= PACKETS_MIN && server >= PACKETS_MIN
+    };
+    let own: Vec<&FlowPart<'_>> = views().filter(|v| v.source.role == Some(Role::Hop)).collect();
+    let seen: Vec<&FlowPart<'_>> = own.iter().copied().filter(|v| one(&v)).collect();
+    let first = seen.first().filter(|_| seen.len() * 2 > own.len())?;
+    let end = views().find(|v| v.source.role != Some(Role::Hop) && both(v))?;
+    let (client, _) = sides(first);
+    let which = if client > 0 { "client" } else { "server" };
+    let says = format!(
+        "the capture of {} holds only what the {which} sent, where {} has both directions",
+        whose(first.source),
+        end.source.file
+    );
+    let range = |v: &FlowPart<'_>| {
+        let record = &v.flow.record;
+        Cite::packets(&v.source.file, [record.first_packet, record.last_packet])
+    };
+    let piece = Evidence::table("box-sees", "one", says, vec![range(first), range(end)]);
+    Some(piece.on(first.source.host.as_ref()))
+}
