@@ -43,6 +43,10 @@ impl FlowPart<'_> {
         if let Some(gave_up) = self.gave_up() {
             return Some(gave_up.silence.secs_f64());
         }
+        // What is sent again and again is no silence, and what came before it was not the end.
+        if self.flow.last_words.size_loss.is_some() {
+            return None;
+        }
         let own = self.flow.record.ending.idle_before_ns?.secs_f64();
         let answered = self.flow.last_words.reset.as_ref().and_then(|r| r.answers?.idle_before);
         if let Some(before) = answered {

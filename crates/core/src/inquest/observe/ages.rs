@@ -92,6 +92,8 @@ fn silences(log: &LogPart<'_>) -> (Vec<Silence>, Vec<Silence>) {
             Act::Alive if begins && starts(event) => pending = gap,
             Act::Alive if begins => survived.extend(pending.take()),
             Act::Alive => survived.extend(gap),
+            // Who waited for an answer was not silent before: the wait is not told from the silence.
+            Act::Ended if event.words.iter().any(|w| WAITED.contains(w)) && !begins => {}
             Act::Ended => {
                 let stated = event.stated_idle.map(|i| (i.secs_f64(), event.line));
                 fatal.extend(stated.or(if begins { pending.take() } else { gap }));
@@ -103,6 +105,9 @@ fn silences(log: &LogPart<'_>) -> (Vec<Silence>, Vec<Silence>) {
     }
     (survived, fatal)
 }
+
+/// Ends that come after a wait for an answer.
+const WAITED: [&str; 3] = ["read-timed-out", "request-timeout-said", "timed-out"];
 
 /// Whether each life begins after the end of the one before.
 fn one_by_one(log: &LogPart<'_>) -> bool {

@@ -97,24 +97,27 @@ fn closer<'s>(
 fn one_direction(subject: &Subject<'_>) -> Option<Evidence> {
     let views = || subject.flows.iter().chain(&subject.elsewhere);
     let sides = |v: &FlowPart<'_>| (v.flow.record.packets.client, v.flow.record.packets.server);
-    let one = |v: &&FlowPart<'_>| {
-        let (client, server) = sides(v);
-        v.source.role == Some(Role::Hop)
-            && client.min(server) == 0
-            && client.max(server) >= PACKETS_MIN
-    };
-    let both = |v: &FlowPart<'_>| {
-        let (client, server) = sides(v);
-        client >= PACKETS_MIN && server >= PACKETS_MIN
+    // What an end received of one direction and the box has not, while it has the other.
+    let missing = |hop: &FlowPart<'_>| {
+        let own = |v: &&FlowPart<'_>| {
+            let role = v.source.role;
+            v.connection == hop.connection && role.is_some() && role != Some(Role::Hop)
+        };
+        let end = views().find(own)?;
+        let (at, all) = (sides(hop), sides(end));
+        let few = |at: u64, all: u64| all >= PACKETS_MIN && at * 10 <= all * 6;
+        let most = |at: u64, all: u64| all >= PACKETS_MIN && at * 10 >= all * 8;
+        match (few(at.1, all.1) && most(at.0, all.0), few(at.0, all.0) && most(at.1, all.1)) {
+            (true, _) => Some(("server", at.1, all.1, end)),
+            (_, true) => Some(("client", at.0, all.0, end)),
+            _ => None,
+        }
     };
     let own: Vec<&FlowPart<'_>> = views().filter(|v| v.source.role == Some(Role::Hop)).collect();
-    let seen: Vec<&FlowPart<'_>> = own.iter().copied().filter(|v| one(&v)).collect();
-    let first = seen.first().filter(|_| seen.len() * 2 > own.len())?;
-    let end = views().find(|v| v.source.role != Some(Role::Hop) && both(v))?;
-    let (client, _) = sides(first);
-    let which = if client > 0 { "client" } else { "server" };
+    let seen: Vec<_> = own.iter().filter_map(|hop| Some((*hop, missing(hop)?))).collect();
+    let (first, (which, at, all, end)) = seen.first().filter(|_| seen.len() * 2 > own.len())?;
     let says = format!(
-        "the capture of {} holds only what the {which} sent, where {} has both directions",
+        "the capture of {} holds {at} of the {which}'s packets, where {} has {all}: they take another way",
         whose(first.source),
         end.source.file
     );

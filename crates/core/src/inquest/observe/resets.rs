@@ -78,8 +78,11 @@ fn made_by(
         }
         (_, None) => return None,
     };
-    // Made between, with the marks of a stranger: no box on the path is as far away.
-    let strange = value == "box" && reset.summary.consistent == Consistency::Forged;
+    // Made between, and not with the TTL of anything between: by no box of this path.
+    let nearer =
+        reset.usual_ttl.is_some_and(|usual| (1..=32).contains(&reset.ttl.wrapping_sub(usual)));
+    let forged = reset.summary.consistent == Consistency::Forged;
+    let strange = value == "box" && forged && !nearer;
     let value = if strange { "stranger" } else { value };
     let piece = Evidence::table("reset-made-by", value, says, cites);
     Some((at, piece.on(receiver.source.host.as_ref())))

@@ -205,8 +205,7 @@ pub(super) fn adopt_reconnects(items: &[Item<'_>], lives: &mut Vec<Life>) {
         .map(|i| i.at)
         .collect();
     let bare = |life: &Life| {
-        let unknown = life.open.is_none() && life.last_alive.is_none();
-        unknown && end_of(life).is_some_and(|item| only_reconnects(item.draft))
+        life.open.is_none() && end_of(life).is_some_and(|item| only_reconnects(item.draft))
     };
     let (tries, mut ends): (Vec<Life>, Vec<Life>) =
         std::mem::take(lives).into_iter().partition(bare);
@@ -224,6 +223,12 @@ pub(super) fn adopt_reconnects(items: &[Item<'_>], lives: &mut Vec<Life>) {
         });
         match near.and_then(|place| Some((place, ends.get_mut(place)?))) {
             Some((place, life)) => {
+                // The traffic before the try was the connection's that ended.
+                let began = life.open.and_then(|o| by_index.get(&o)).map(|i| i.at);
+                let alive = again.last_alive.filter(|a| {
+                    by_index.get(a).is_some_and(|i| began.is_none_or(|began| began <= i.at))
+                });
+                life.last_alive = life.last_alive.or(alive);
                 life.also.push(item.index);
                 life.also.extend(again.also);
                 if let Some(slot) = taken.get_mut(place) {
