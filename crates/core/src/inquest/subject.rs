@@ -236,7 +236,7 @@ impl<'a> Connection<'a> {
 /// How well a view shows the end: a reset more than a FIN, both more than silence; then the client,
 /// whose end is the one that is missed.
 fn shows(flow: &FlowPart<'_>) -> (u8, u8) {
-    let how = match flow.flow.record.ending.how {
+    let how = match flow.how() {
         How::Rst => 0,
         // Who sees a half-closed connection only close misses its end.
         How::Fin => u8::from(flow.cut().is_none()),

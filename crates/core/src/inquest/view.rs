@@ -2,7 +2,7 @@
 
 use super::facts::Source;
 use super::names::{self, Pair};
-use crate::flow::{Finished, How, KnownBy, Mark};
+use crate::flow::{Finished, How, KnownBy, Mark, Unanswered};
 use crate::terms::Side;
 use crate::time::Gap;
 
@@ -47,6 +47,11 @@ impl FlowPart<'_> {
         if self.flow.last_words.size_loss.is_some() {
             return None;
         }
+        if let Some(tries) = self.unheard() {
+            let broken = self.flow.last_words.longest_silence;
+            let before = broken.filter(|(_, mark)| mark.packet == tries.first.packet);
+            return before.map(|(gap, _)| gap.secs_f64());
+        }
         let own = self.flow.record.ending.idle_before_ns?.secs_f64();
         let answered = self.flow.last_words.reset.as_ref().and_then(|r| r.answers?.idle_before);
         if let Some(before) = answered {
@@ -65,7 +70,32 @@ impl FlowPart<'_> {
     /// half-closed connection that was cut later, the cut.
     pub fn end(&self) -> Option<Mark> {
         let gave_up = || self.gave_up().map(|gave_up| gave_up.last);
-        self.cut().map(|cut| cut.end).or_else(gave_up).or(self.flow.last_words.end)
+        let unheard = || self.unheard().map(|tries| tries.first);
+        let cut = self.cut().map(|cut| cut.end);
+        cut.or_else(gave_up).or_else(unheard).or(self.flow.last_words.end)
+    }
+
+    /// How it ended: silence, too, where the other end closed after one had long spoken in vain.
+    pub fn how(&self) -> How {
+        match self.unheard() {
+            Some(_) => How::Silence,
+            None => self.flow.record.ending.how,
+        }
+    }
+
+    /// What one end had sent again and again in vain when the other closed, who then was not heard
+    /// either or answered nothing of it: the connection had ended before.
+    pub fn unheard(&self) -> Option<&Unanswered> {
+        let words = &self.flow.last_words;
+        let tries = words.unanswered.as_ref().filter(|u| !u.are_probes)?;
+        let closed = self.flow.record.ending.how == How::Fin
+            && self.flow.record.ending.signed_by == Some(tries.by.peer());
+        let before = words.end.is_some_and(|end| {
+            let last = tries.gaps.iter().fold(tries.first.at, |at, gap| at.plus(*gap));
+            tries.first.packet < end.packet
+                && last.since(tries.first.at) <= end.at.since(tries.first.at)
+        });
+        (closed && before && tries.gaps.len() as u64 >= TRIES_MIN).then_some(tries)
     }
 
     /// Whether one end gave up because nobody answered it: it aborted after unanswered probes, or it

@@ -106,8 +106,8 @@ fn silences(log: &LogPart<'_>) -> (Vec<Silence>, Vec<Silence>) {
     (survived, fatal)
 }
 
-/// Ends that come after a wait for an answer.
-const WAITED: [&str; 3] = ["read-timed-out", "request-timeout-said", "timed-out"];
+/// Words of ends that come after a wait for an answer.
+pub(super) const WAITED: [&str; 3] = ["read-timed-out", "request-timeout-said", "timed-out"];
 
 /// Whether each life begins after the end of the one before.
 fn one_by_one(log: &LogPart<'_>) -> bool {

@@ -65,7 +65,9 @@ fn closer<'s>(
         How::Silence | How::Open | How::Refused | How::Unanswered => false,
     };
     // A direction that was closed long before is another question.
-    if !live || flow.cut().is_some() || flow.gave_up().is_some() {
+    let words = &flow.flow.last_words;
+    let before = flow.unheard().is_some() || words.size_loss.is_some();
+    if !live || before || flow.cut().is_some() || flow.gave_up().is_some() {
         return None;
     }
     let views: Vec<&FlowPart<'_>> = subject

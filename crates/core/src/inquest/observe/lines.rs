@@ -3,6 +3,7 @@
 use super::super::evidence::{Cite, Evidence, Weighs};
 use super::super::facts::Facts;
 use super::super::subject::{LogPart, Subject, middle};
+use super::ages::WAITED;
 use super::packets::busy_or_idle;
 use crate::log::{Act, Event};
 use crate::terms::Role;
@@ -117,6 +118,10 @@ fn activity(log: &LogPart<'_>, subject: &Subject<'_>) -> Option<Evidence> {
     let mut lines = Vec::new();
     let mut stated = false;
     for (life, end) in log.ended() {
+        // The wait of a read that timed out is no silence of the connection's.
+        if log.words_of(life, end).iter().any(|w| WAITED.contains(w)) && end.stated_idle.is_none() {
+            continue;
+        }
         if let Some(idle) = end.stated_idle {
             stated = true;
             silences.push(idle.secs_f64());
@@ -168,21 +173,29 @@ fn idle_said(log: &LogPart<'_>) -> Option<Evidence> {
 
 /// Ends of different connections within two seconds of each other.
 fn together(log: &LogPart<'_>) -> Option<Evidence> {
-    let ends: Vec<(&Event, bool)> = {
-        let mut ends: Vec<_> = log.ended().map(|(life, e)| (e, life.open.is_some())).collect();
-        ends.sort_by_key(|(e, _)| e.at);
-        ends
-    };
+    let mut ends: Vec<(&Event, Option<Moment>)> =
+        log.ended().map(|(life, e)| (e, log.event(life.open).map(|o| o.at))).collect();
+    ends.sort_by_key(|(e, _)| e.at);
     let named: BTreeSet<&str> = ends.iter().filter_map(|(e, _)| e.who.as_deref()).collect();
-    if named.len() < 3 || ends.len() < 3 {
+    let opens = ends.iter().filter(|(_, open)| open.is_some()).count();
+    if ends.len() < 3 || named.len() < 3 && opens * 2 < ends.len() {
         return None;
     }
-    let close = |a: &Event, b: &Event| b.at.since(a.at) <= Gap::from_secs(2) && a.who != b.who;
+    // Short lives end close to each other by chance: a twentieth of a life, two seconds at most.
+    let mut lives: Vec<f64> =
+        ends.iter().filter_map(|(e, open)| Some(e.at.since((*open)?).secs_f64())).collect();
+    let within = middle(&mut lives).map_or(2.0, |life| (life * 0.05).clamp(0.05, 2.0));
+    // Two connections: by name, or because the second was open before the first ended.
+    let close = |(a, _): &(&Event, Option<Moment>), (b, open): &(&Event, Option<Moment>)| {
+        let two = a.who != b.who || open.is_some_and(|open| open < a.at);
+        b.at.since(a.at).secs_f64() <= within && two
+    };
     let mut joined: Vec<u64> = Vec::new();
     for pair in ends.windows(2) {
-        if let [(a, _), (b, _)] = pair
-            && close(a, b)
+        if let [one, other] = pair
+            && close(one, other)
         {
+            let ((a, _), (b, _)) = (one, other);
             joined.extend([a.line, b.line]);
         }
     }
@@ -190,10 +203,13 @@ fn together(log: &LogPart<'_>) -> Option<Evidence> {
     joined.dedup();
     let share = joined.len() as f64 / ends.len() as f64;
     let (value, says) = if share > 0.5 {
-        let says =
-            format!("{} of {} ends came within two seconds of another", joined.len(), ends.len());
+        let says = format!(
+            "{} of {} ends came within {within:.1} s of another connection's",
+            joined.len(),
+            ends.len()
+        );
         ("together", says)
-    } else if share < 0.2 {
+    } else if share < 0.2 && named.len() >= 3 {
         let says = format!("{} connections of {} names ended one by one", ends.len(), named.len());
         ("alone", says)
     } else {

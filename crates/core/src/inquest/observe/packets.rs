@@ -13,12 +13,13 @@ pub(super) fn observe(subject: &Subject<'_>) -> Vec<Evidence> {
     let ended: Vec<&FlowPart<'_>> = subject.flows.iter().filter(|f| f.ended()).collect();
     let mut found = Vec::new();
     found.extend(half_closed(&ended));
-    found.extend(gave_up(&ended));
+    found.extend(gave_up(&ended, &subject.elsewhere));
     found.extend(ending(&ended));
     found.extend(signature(&ended));
     found.extend(marks(&ended));
     found.extend(activity(&ended, subject));
     found.extend(direction(&ended));
+    found.extend(count(&ended));
     found.extend(probes(&ended));
     found.extend(renamed(&subject.flows, &subject.elsewhere));
     found.extend(opens(&subject.flows));
@@ -73,7 +74,7 @@ fn side(side: Side) -> &'static str {
 
 fn shape(flow: &FlowPart<'_>) -> Option<&'static str> {
     let words = &flow.flow.last_words;
-    match flow.flow.record.ending.how {
+    match flow.how() {
         How::Rst => Some(match words.reset.as_ref().map(|r| r.summary.kind) {
             Some(ResetKind::NoSocket) => "no-socket-reset",
             Some(ResetKind::Abort) => "abort-reset",
@@ -162,9 +163,17 @@ fn half_closed(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(piece.on(host(&flows)).of_seconds(cut.silence.secs_f64()))
 }
 
+/// The view of a connection that shows an end giving up, or the one given.
+fn giving_up<'f, 'a>(flow: &'f FlowPart<'a>, elsewhere: &'f [FlowPart<'a>]) -> &'f FlowPart<'a> {
+    let own = |v: &&FlowPart<'_>| v.connection == flow.connection && v.gave_up().is_some();
+    if flow.gave_up().is_some() { flow } else { elsewhere.iter().find(own).unwrap_or(flow) }
+}
+
 /// One end gave up on the other.
-fn gave_up(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
-    let (value, flows) = majority(ended, |f| {
+fn gave_up(ended: &[&FlowPart<'_>], elsewhere: &[FlowPart<'_>]) -> Option<Evidence> {
+    // The machine that gives up shows it, wherever else the end was seen.
+    let ended: Vec<&FlowPart<'_>> = ended.iter().map(|f| giving_up(f, elsewhere)).collect();
+    let (value, flows) = majority(&ended, |f| {
         Some(match f.gave_up() {
             Some(gave_up) if gave_up.probes => "after-probes",
             Some(_) => "after-data",
@@ -192,7 +201,10 @@ fn gave_up(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
 fn signature(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     let (value, flows) = majority(ended, |f| match f.flow.record.ending.signed_by? {
         // Who closed a direction did not end what went on in the other.
-        _ if f.cut().is_some() || f.gave_up().is_some_and(|g| !g.probes) => None,
+        _ if f.cut().is_some() || f.unheard().is_some() => None,
+        _ if f.gave_up().is_some_and(|g| !g.probes) || f.flow.last_words.size_loss.is_some() => {
+            None
+        }
         Side::Client => Some("client"),
         Side::Server => Some("server"),
     })?;
@@ -257,6 +269,48 @@ pub(super) fn busy_or_idle(silence_s: f64, life_s: f64) -> Option<&'static str> 
     } else {
         None
     }
+}
+
+/// Connections fewer than this share anything by chance.
+const COUNTED_MIN: usize = 4;
+
+/// Whether each connection carried as much as the other, however long it lived: who counts requests
+/// closes after so many, who counts time after so long.
+fn count(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
+    let told: Vec<(f64, f64)> = ended
+        .iter()
+        .filter_map(|f| Some((f.flow.record.payload_bytes.client as f64, f.age_s()?)))
+        .filter(|(bytes, _)| *bytes > 0.0)
+        .collect();
+    if told.len() < COUNTED_MIN || told.len() * 2 < ended.len() {
+        return None;
+    }
+    let spread = |of: fn(&(f64, f64)) -> f64| {
+        let all = told.iter().map(of);
+        let (low, high) = all.fold((f64::MAX, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
+        (high - low) / high.max(f64::MIN_POSITIVE)
+    };
+    let (bytes, ages) = (spread(|t| t.0), spread(|t| t.1));
+    let value = match (bytes, ages) {
+        (b, a) if a >= 0.05 && b * 10.0 <= a => "same",
+        (b, a) if b >= 0.05 && a * 3.0 <= b => "other",
+        _ => return None,
+    };
+    let says = match value {
+        "same" => format!(
+            "the client sent as much in each of {} connections (within {:.1} %), though their ages differ by {:.0} %",
+            told.len(),
+            bytes * 100.0,
+            ages * 100.0
+        ),
+        _ => format!(
+            "what the client sent differs by {:.0} % between {} connections whose ages differ by {:.1} %",
+            bytes * 100.0,
+            told.len(),
+            ages * 100.0
+        ),
+    };
+    Some(Evidence::table("count", value, says, cites(ended)).on(host(ended)))
 }
 
 fn direction(ended: &[&FlowPart<'_>]) -> Option<Evidence> {

@@ -587,7 +587,7 @@ fn is_of(entry: &dump::Entry, flow: &Tuple) -> bool {
 /// without an answer, but its sender tries on, and what those tries met is what ended it.
 fn end_of(flow: &FlowPart<'_>) -> Option<Mark> {
     let words = &flow.flow.last_words;
-    let silent = flow.flow.record.ending.how == How::Silence;
+    let silent = flow.how() == How::Silence;
     let tried = words.unanswered.as_ref().filter(|_| silent).map(|u| u.last);
     tried.or(flow.end())
 }
@@ -641,7 +641,7 @@ fn fits(flow: &FlowPart<'_>, lost: &Lost) -> String {
         Verdict::Invalid => format!("; packet {packet} then found none and was INVALID"),
         _ => format!("; packet {packet} then found none and made another"),
     });
-    let end = match flow.flow.record.ending.how {
+    let end = match flow.how() {
         How::Rst | How::Silence => "as the end seen fits",
         _ => "though a connection whose entry is gone seldom ends in a FIN",
     };

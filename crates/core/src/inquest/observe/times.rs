@@ -2,7 +2,8 @@
 
 use super::super::evidence::{Cite, Evidence, Weighs};
 use super::super::numbers::number as seconds;
-use super::super::subject::Subject;
+use super::super::subject::{LogPart, Subject};
+use super::ages::WAITED;
 use crate::terms::Anchor;
 
 /// When the connections ended, against what a timer may count from.
@@ -40,7 +41,22 @@ pub(super) fn rhythm(subject: &Subject<'_>) -> Option<Evidence> {
             ": what they count from cannot be told from these times"
         }
     };
-    Some(Evidence::new(Weighs::Rhythm, says, cites(subject)).on(host(subject)))
+    let piece = Evidence::new(Weighs::Rhythm, says, cites(subject)).on(host(subject));
+    // Ends that a program finds when its wait for an answer is over repeat by that wait, whatever
+    // took the answer.
+    let waited = subject.log.as_ref().is_some_and(waited);
+    let from_traffic = matches!(rhythm.anchor, Anchor::Idle | Anchor::IdleApp);
+    Some(if waited && from_traffic { piece.weaker(0.3) } else { piece })
+}
+
+/// Whether most ends of a log come after a wait for an answer.
+fn waited(log: &LogPart<'_>) -> bool {
+    let (mut all, mut after) = (0usize, 0usize);
+    for (life, end) in log.ended() {
+        all += 1;
+        after += usize::from(log.words_of(life, end).iter().any(|w| WAITED.contains(w)));
+    }
+    after * 2 > all
 }
 
 /// How long the connections lived or were silent, for comparison with clocks.
