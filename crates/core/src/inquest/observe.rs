@@ -14,6 +14,7 @@ mod rules;
 mod sockets;
 mod tables;
 mod times;
+mod together;
 mod written;
 
 use super::clocks_seen;
@@ -48,6 +49,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     evidence.extend(packets::observe(subject));
     evidence.extend(resets::observe(subject));
     evidence.extend(closer::observe(subject, facts));
+    evidence.extend(together::observe(subject));
     evidence.extend(lines::observe(subject, facts));
     evidence.extend(ages::observe(subject));
     let mut clocks = Vec::new();

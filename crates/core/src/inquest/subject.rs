@@ -236,7 +236,12 @@ impl<'a> Connection<'a> {
 /// How well a view shows the end: a reset more than a FIN, both more than silence; then the client,
 /// whose end is the one that is missed.
 fn shows(flow: &FlowPart<'_>) -> (u8, u8) {
+    // Where an end gave up, or spoke in vain long before anybody closed, the end shows best.
+    let early = flow.gave_up().is_some()
+        || flow.unheard().is_some()
+        || flow.flow.last_words.size_loss.is_some();
     let how = match flow.how() {
+        _ if early => 0,
         How::Rst => 0,
         // Who sees a half-closed connection only close misses its end.
         How::Fin => u8::from(flow.cut().is_none()),
@@ -371,14 +376,22 @@ fn subject<'a>(
         connections.iter().filter_map(Connection::best).copied().collect();
     let elsewhere = connections.iter().flat_map(|c| c.views.iter().skip(1)).copied().collect();
     let series = match &log {
-        Some(log) => Some(log_series(log)),
-        None => flow_series(&flows),
+        Some(log) if !all_captured(log, &flows) => Some(log_series(log)),
+        _ => flow_series(&flows),
     };
     let rhythm = series.as_ref().filter(|s| !s.spans.is_empty()).map(rhythm::read);
     let count = log
         .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());
     let measured = measure(log.as_ref(), &flows, series.as_ref(), rhythm.as_ref());
     Subject { what, count, log, flows, elsewhere, series, rhythm, measured }
+}
+
+/// Whether the captures hold every end that the log tells of, from its opening. They then have the
+/// times of the connections themselves; a program opens, speaks and learns of the end a little
+/// later, and of a silent end much later.
+fn all_captured(log: &LogPart<'_>, flows: &[FlowPart<'_>]) -> bool {
+    let whole = flows.iter().filter(|f| f.ended() && f.age_s().is_some()).count();
+    whole >= 2 && whole >= log.ended().count()
 }
 
 fn log_series(log: &LogPart<'_>) -> Series {

@@ -23,7 +23,7 @@ const LAST_WORDS: [(&str, &[&str]); 6] = [
 
 /// Words that name something, the most telling first: each is a value of the table's kind `said`.
 /// Of several about one end only the first counts.
-const BY_NAME: [&str; 32] = [
+const BY_NAME: [&str; 33] = [
     "too-many-pings",
     "table-full",
     "port-exhaustion",
@@ -48,6 +48,7 @@ const BY_NAME: [&str; 32] = [
     "failover",
     "reload",
     "restart",
+    "came-back",
     "killed",
     "ping-timeout",
     "unanswered-probe",
@@ -65,7 +66,6 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     if let Some(log) = &subject.log {
         found.extend(last_words(log));
         found.extend(activity(log, subject));
-        found.extend(together(log));
         found.extend(told_by_the_other(log, subject, facts));
     }
     found.extend(by_name(subject, facts));
@@ -171,55 +171,6 @@ fn idle_said(log: &LogPart<'_>) -> Option<Evidence> {
     Some(Evidence::table("activity", "idle", says, vec![cite]).on(log.source.host.as_ref()))
 }
 
-/// Ends of different connections within two seconds of each other.
-fn together(log: &LogPart<'_>) -> Option<Evidence> {
-    let mut ends: Vec<(&Event, Option<Moment>)> =
-        log.ended().map(|(life, e)| (e, log.event(life.open).map(|o| o.at))).collect();
-    ends.sort_by_key(|(e, _)| e.at);
-    let named: BTreeSet<&str> = ends.iter().filter_map(|(e, _)| e.who.as_deref()).collect();
-    let opens = ends.iter().filter(|(_, open)| open.is_some()).count();
-    if ends.len() < 3 || named.len() < 3 && opens * 2 < ends.len() {
-        return None;
-    }
-    // Short lives end close to each other by chance: a twentieth of a life, two seconds at most.
-    let mut lives: Vec<f64> =
-        ends.iter().filter_map(|(e, open)| Some(e.at.since((*open)?).secs_f64())).collect();
-    let within = middle(&mut lives).map_or(2.0, |life| (life * 0.05).clamp(0.05, 2.0));
-    // Two connections: by name, or because the second was open before the first ended.
-    let close = |(a, _): &(&Event, Option<Moment>), (b, open): &(&Event, Option<Moment>)| {
-        let two = a.who != b.who || open.is_some_and(|open| open < a.at);
-        b.at.since(a.at).secs_f64() <= within && two
-    };
-    let mut joined: Vec<u64> = Vec::new();
-    for pair in ends.windows(2) {
-        if let [one, other] = pair
-            && close(one, other)
-        {
-            let ((a, _), (b, _)) = (one, other);
-            joined.extend([a.line, b.line]);
-        }
-    }
-    joined.sort_unstable();
-    joined.dedup();
-    let share = joined.len() as f64 / ends.len() as f64;
-    let (value, says) = if share > 0.5 {
-        let says = format!(
-            "{} of {} ends came within {within:.1} s of another connection's",
-            joined.len(),
-            ends.len()
-        );
-        ("together", says)
-    } else if share < 0.2 && named.len() >= 3 {
-        let says = format!("{} connections of {} names ended one by one", ends.len(), named.len());
-        ("alone", says)
-    } else {
-        return None;
-    };
-    let lines = if joined.is_empty() { ends.iter().map(|(e, _)| e.line).collect() } else { joined };
-    let cite = Cite::lines(&log.source.file, lines);
-    Some(Evidence::table("together", value, says, vec![cite]).on(log.source.host.as_ref()))
-}
-
 /// Words by name near the ends: on an ending line or a further line about the same end, or on a
 /// line of its own up to two minutes before one. A log without ends speaks for itself.
 fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
@@ -243,7 +194,7 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let mut by_word: BTreeMap<usize, Vec<(&str, &Event)>> = BTreeMap::new();
     for (source, reading) in facts.logs() {
         let same = source.file == log.source.file;
-        let mut in_use = false;
+        let (mut in_use, mut stop) = (false, None);
         for event in &reading.events {
             let counts = match event.act {
                 Act::Ended if same => own.contains(&event.line),
@@ -251,13 +202,20 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
                 Act::Incident | Act::Opened => near(event),
                 Act::Alive => false,
             };
-            // What starts while it serves nobody yet restarts nothing.
+            // What starts while it serves nobody yet restarts nothing; after a stop it was told.
             let started = in_use && event.words.contains(&"started");
+            let stopped =
+                event.act == Act::Incident && event.words.iter().any(|w| STOPS.contains(w));
+            if stopped {
+                stop = Some(event.at);
+            }
             in_use |= event.act != Act::Incident;
-            if !counts {
+            if !(counts || started && back_after_an_end(event, &moments)) {
                 continue;
             }
-            let words = event.words.iter().copied().chain(started.then_some("restart"));
+            let announced = stop.is_some_and(|at| event.at.since(at) <= BACK_AFTER);
+            let back = if announced { "restart" } else { "came-back" };
+            let words = event.words.iter().copied().chain(started.then_some(back));
             // "Closed here" says who closed, which is another question when the other end says it.
             for word in words.filter(|word| same || *word != "closed-locally") {
                 if let Some(known) = BY_NAME.iter().position(|w| *w == word) {
@@ -294,6 +252,18 @@ fn at_an_end(event: &Event, ends: &[Moment]) -> bool {
     let from = event.at.plus(Gap::from_ns(-after.ns()));
     let next = ends.partition_point(|m| *m < from);
     ends.get(next).is_some_and(|m| m.since(event.at) <= before)
+}
+
+/// Words of a program that stops because it was told to.
+const STOPS: [&str; 2] = ["restart", "killed"];
+/// How long a program may be away.
+const BACK_AFTER: Gap = Gap::from_secs(60);
+
+/// Whether a program that starts came back after one of the ends.
+fn back_after_an_end(event: &Event, ends: &[Moment]) -> bool {
+    let before = ends.partition_point(|m| *m <= event.at);
+    let last = before.checked_sub(1).and_then(|last| ends.get(last));
+    last.is_some_and(|end| event.at.since(*end) <= BACK_AFTER)
 }
 
 /// Ends that the log of one end calls its own doing ("closing connection"), told by who is not the
