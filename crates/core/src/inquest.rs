@@ -16,6 +16,7 @@ pub mod facts;
 pub mod finding;
 pub mod ladder;
 pub mod letter;
+pub mod moments;
 pub mod names;
 pub mod numbers;
 pub mod observe;

@@ -4,6 +4,7 @@
 //! alone.
 
 use super::facts::{Facts, Source};
+use super::moments;
 use super::names::{Mark, Marks, Names, Pair};
 use super::numbers::{Quantities, Range};
 pub use super::view::FlowPart;
@@ -379,6 +380,7 @@ fn subject<'a>(
         Some(log) if !all_captured(log, &flows) => Some(log_series(log)),
         _ => flow_series(&flows),
     };
+    let series = series.map(|s| moments::happenings(&s).unwrap_or(s));
     let rhythm = series.as_ref().filter(|s| !s.spans.is_empty()).map(rhythm::read);
     let count = log
         .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());

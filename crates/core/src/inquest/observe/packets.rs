@@ -271,6 +271,14 @@ pub(super) fn busy_or_idle(silence_s: f64, life_s: f64) -> Option<&'static str> 
     }
 }
 
+/// Whether the client was still asking when it ended: one that only listens sends the same at once
+/// and no more.
+fn asks_to_the_end(flow: &FlowPart<'_>) -> bool {
+    let last = flow.flow.last_words.last_payload.client.map(|m| m.at);
+    let (Some(last), Some(end), Some(age)) = (last, flow.end(), flow.age_s()) else { return false };
+    end.at.since(last).secs_f64() < 0.5 * age
+}
+
 /// Connections fewer than this share anything by chance.
 const COUNTED_MIN: usize = 4;
 
@@ -279,6 +287,7 @@ const COUNTED_MIN: usize = 4;
 fn count(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     let told: Vec<(f64, f64)> = ended
         .iter()
+        .filter(|f| asks_to_the_end(f))
         .filter_map(|f| Some((f.flow.record.payload_bytes.client as f64, f.age_s()?)))
         .filter(|(bytes, _)| *bytes > 0.0)
         .collect();

@@ -1,0 +1,167 @@
+//! Ends that fall together: connections that stood side by side and ended in the same moments.
+//!
+//! A clock that belongs to each connection ends them one by one, as they were opened. Where they
+//! opened apart and end together, again and again, what ends them is one happening, and its times
+//! are what a rhythm is looked for in.
+
+use super::subject::middle;
+use crate::rhythm::{Series, Span};
+use crate::time::Moment;
+use std::collections::BTreeSet;
+
+/// One end: when, since when it was open, what tells it apart, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// When it ended.
+    pub at: Moment,
+    /// When it opened, where that was seen.
+    pub open: Option<Moment>,
+    /// Its name, where a log gives one.
+    pub who: Option<&'a str>,
+    /// Its line or packet.
+    pub place: u64,
+}
+
+/// How the ends of a series stand to each other.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// How close ends were taken for together, in seconds.
+    pub within_s: f64,
+    /// Places of ends that are within it of another connection's.
+    pub joined: BTreeSet<u64>,
+    /// Of how many ends.
+    pub of: usize,
+    /// Pairs of neighbours that are two connections.
+    pub pairs: usize,
+    /// The first moment of each group, in order.
+    pub firsts: Vec<Moment>,
+}
+
+impl Beside {
+    /// Share of the ends that fall together with another.
+    pub fn share(&self) -> f64 {
+        self.joined.len() as f64 / self.of.max(1) as f64
+    }
+}
+
+/// Looks at ends side by side; `None` where too little tells connections apart.
+pub fn beside(mut ends: Vec<End<'_>>) -> Option<Beside> {
+    ends.sort_by_key(|e| (e.at, e.place));
+    let named: BTreeSet<&str> = ends.iter().filter_map(|e| e.who).collect();
+    let opens = ends.iter().filter(|e| e.open.is_some()).count();
+    if ends.len() < 3 || named.len() < 3 && opens * 2 < ends.len() {
+        return None;
+    }
+    let within_s = within_s(&ends);
+    let mut found = Beside {
+        within_s,
+        joined: BTreeSet::new(),
+        of: ends.len(),
+        pairs: 0,
+        firsts: ends.first().map(|e| e.at).into_iter().collect(),
+    };
+    for pair in ends.windows(2) {
+        let [a, b] = pair else { continue };
+        // Two connections: by name, or because the second was open before the first ended.
+        let two = a.who != b.who || b.open.is_some_and(|open| open < a.at);
+        found.pairs += usize::from(two);
+        if two && b.at.since(a.at).secs_f64() <= within_s {
+            found.joined.extend([a.place, b.place]);
+        } else {
+            found.firsts.push(b.at);
+        }
+    }
+    Some(found)
+}
+
+/// How close ends must be, in seconds. Short lives end close to each other by chance: a twentieth of a
+/// life, and two seconds at most.
+fn within_s(ends: &[End<'_>]) -> f64 {
+    let lives = ends.iter().filter_map(|e| Some(e.at.since(e.open?).secs_f64()));
+    let mut lives: Vec<f64> = lives.collect();
+    middle(&mut lives).map_or(2.0, |life| (life * 0.05).clamp(0.05, 2.0))
+}
+
+/// The happenings of a series of which most ends fall together, though the connections had opened
+/// apart: one span each, since they belong to no connection. Fewer than three are no series.
+pub fn happenings(series: &Series) -> Option<Series> {
+    let ends = series.spans.iter().zip(1..).map(|(span, place)| End {
+        at: span.end,
+        open: span.open,
+        who: None,
+        place,
+    });
+    let found = beside(ends.collect())?;
+    let apart = opened_apart(series, found.within_s);
+    if found.share() <= 0.6 || found.firsts.len() < 3 || !apart {
+        return None;
+    }
+    let span = |at: &Moment| Span { open: None, last_activity: None, end: *at };
+    Some(Series { spans: found.firsts.iter().map(span).collect(), ..series.clone() })
+}
+
+/// Whether connections that end within a moment of each other had opened further apart than that:
+/// those opened together end together by any clock of their own.
+fn opened_apart(series: &Series, within_s: f64) -> bool {
+    let mut spans: Vec<&Span> = series.spans.iter().collect();
+    spans.sort_by_key(|s| s.end);
+    let (mut close, mut apart) = (0usize, 0usize);
+    for pair in spans.windows(2) {
+        let [a, b] = pair else { continue };
+        let (Some(one), Some(other)) = (a.open, b.open) else { continue };
+        let ends = b.end.since(a.end).secs_f64();
+        if ends <= within_s {
+            close += 1;
+            apart += usize::from(one.since(other).abs().secs_f64() > 3.0 * ends + 0.01);
+        }
+    }
+    close > 0 && apart * 2 > close
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Gap;
+
+    fn series(spans: &[(f64, f64)]) -> Series {
+        let at = |s: f64| Moment::from_secs(0).plus(Gap::from_secs_f64(s));
+        let span = |(open, end): &(f64, f64)| Span {
+            open: Some(at(*open)),
+            last_activity: None,
+            end: at(*end),
+        };
+        let spans = spans.iter().map(span).collect();
+        Series { spans, resolution: Gap::from_ns(1000), offset_s: 0 }
+    }
+
+    #[test]
+    fn what_opened_apart_and_ends_together_is_one_happening() {
+        let mut spans = Vec::new();
+        for round in 0..4 {
+            let end = f64::from(round) * 7.0 + 7.0;
+            for (n, late) in [0.3, 0.7, 1.1].iter().enumerate() {
+                spans.push((end - 7.0 + late, end + 0.001 * n as f64));
+            }
+        }
+        let found = happenings(&series(&spans)).map(|s| s.spans.len());
+        assert_eq!(found, Some(4));
+    }
+
+    #[test]
+    fn what_opened_together_may_end_together_by_its_own_clock() {
+        let spans: Vec<(f64, f64)> = (0..12)
+            .map(|n| {
+                let open = f64::from(n / 3) * 70.0 + 0.001 * f64::from(n % 3);
+                (open, open + 60.0)
+            })
+            .collect();
+        assert!(happenings(&series(&spans)).is_none());
+    }
+
+    #[test]
+    fn one_after_the_other_is_no_happening() {
+        let spans: Vec<(f64, f64)> =
+            (0..8).map(|n| (f64::from(n) * 61.0, f64::from(n) * 61.0 + 60.0)).collect();
+        assert!(happenings(&series(&spans)).is_none());
+    }
+}
