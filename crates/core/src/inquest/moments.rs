@@ -35,6 +35,9 @@ pub struct Beside {
     pub pairs: usize,
     /// The first moment of each group, in order.
     pub firsts: Vec<Moment>,
+    /// Those that ended together had mostly opened further apart than they ended: no clock that each
+    /// has for itself does that.
+    pub opened_apart: bool,
 }
 
 impl Beside {
@@ -59,7 +62,9 @@ pub fn beside(mut ends: Vec<End<'_>>) -> Option<Beside> {
         of: ends.len(),
         pairs: 0,
         firsts: ends.first().map(|e| e.at).into_iter().collect(),
+        opened_apart: false,
     };
+    let (mut close, mut apart) = (0usize, 0usize);
     for pair in ends.windows(2) {
         let [a, b] = pair else { continue };
         // Two connections: by name, or because the second was open before the first ended.
@@ -67,10 +72,16 @@ pub fn beside(mut ends: Vec<End<'_>>) -> Option<Beside> {
         found.pairs += usize::from(two);
         if two && b.at.since(a.at).secs_f64() <= within_s {
             found.joined.extend([a.place, b.place]);
+            if let (Some(one), Some(other)) = (a.open, b.open) {
+                let ends = b.at.since(a.at).secs_f64();
+                close += 1;
+                apart += usize::from(one.since(other).abs().secs_f64() > 3.0 * ends + 0.01);
+            }
         } else {
             found.firsts.push(b.at);
         }
     }
+    found.opened_apart = close > 0 && apart * 2 > close;
     Some(found)
 }
 
@@ -92,30 +103,11 @@ pub fn happenings(series: &Series) -> Option<Series> {
         place,
     });
     let found = beside(ends.collect())?;
-    let apart = opened_apart(series, found.within_s);
-    if found.share() <= 0.6 || found.firsts.len() < 3 || !apart {
+    if found.share() <= 0.6 || found.firsts.len() < 3 || !found.opened_apart {
         return None;
     }
     let span = |at: &Moment| Span { open: None, last_activity: None, end: *at };
     Some(Series { spans: found.firsts.iter().map(span).collect(), ..series.clone() })
-}
-
-/// Whether connections that end within a moment of each other had opened further apart than that:
-/// those opened together end together by any clock of their own.
-fn opened_apart(series: &Series, within_s: f64) -> bool {
-    let mut spans: Vec<&Span> = series.spans.iter().collect();
-    spans.sort_by_key(|s| s.end);
-    let (mut close, mut apart) = (0usize, 0usize);
-    for pair in spans.windows(2) {
-        let [a, b] = pair else { continue };
-        let (Some(one), Some(other)) = (a.open, b.open) else { continue };
-        let ends = b.end.since(a.end).secs_f64();
-        if ends <= within_s {
-            close += 1;
-            apart += usize::from(one.since(other).abs().secs_f64() > 3.0 * ends + 0.01);
-        }
-    }
-    close > 0 && apart * 2 > close
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ fn told(
     let (share, of, within) = (found.share(), found.of, found.within_s);
     let (value, says) = if share > 0.5 {
         let n = found.joined.len();
-        ("together", format!("{n} of {of} ends came within {within:.1} s of another connection's"))
+        let says = format!("{n} of {of} ends came within {within:.1} s of another connection's");
+        match found.opened_apart {
+            true => ("at-once", says + ", though they had opened further apart"),
+            false => ("together", says),
+        }
     } else if share < 0.2 && (named >= 3 || found.pairs * 2 > of) {
         ("alone", format!("{of} connections that stood side by side ended one by one"))
     } else {
