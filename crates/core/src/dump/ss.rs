@@ -79,7 +79,7 @@ pub fn read(text: &str) -> Listing {
         listing.shows_timers |= raw.contains(" timer:(");
         let words: Vec<&str> = raw.split_whitespace().collect();
         let details = raw.starts_with([' ', '\t']);
-        if let Some(socket) = listing.sockets.last_mut() {
+        if let Some(socket) = listing.sockets.last_mut().filter(|_| details) {
             socket.details(&words);
         }
         match socket(number, &words) {
