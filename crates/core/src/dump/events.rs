@@ -1,7 +1,7 @@
 //! `conntrack -E`: what happened to entries, one event a line.
 //!
-//! Only `-o timestamp` dates them (seconds since 1970, with microseconds), and an event without a date
-//! can be ordered but not compared with packets. Refused: events of expectations.
+//! Only `-o timestamp` dates them (seconds since 1970, with microseconds), and an event without a
+//! date can be ordered but not compared with packets. Refused: events of expectations.
 
 use super::conntrack::{self, Entry};
 use crate::time::{Gap, Moment};

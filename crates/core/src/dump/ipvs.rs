@@ -1,6 +1,7 @@
 //! `ipvsadm`: the timeouts of Linux' own balancer (`-l --timeout`).
 //!
-//! Refused: the services and connections that other options print; they tell of no timer that is set.
+//! Refused: the services and connections that other options print; they tell of no timer that is
+//! set.
 
 /// The three timeouts, with the line they stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
-//! `ss -t` with any of its options: the TCP sockets of a host, each with the timer that runs for it.
+//! `ss -t` with any of its options: the TCP sockets of a host, each with the timer that runs for
+//! it.
 //!
-//! Only `-o` prints timers, so that a socket without one says nothing by itself: whether the listing
-//! shows timers at all is part of the reading. Refused: sockets that only listen.
+//! Only `-o` prints timers, so that a socket without one says nothing by itself: whether the
+//! listing shows timers at all is part of the reading. Refused: sockets that only listen.
 
 use std::net::{IpAddr, SocketAddr};
 

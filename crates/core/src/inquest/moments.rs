@@ -35,8 +35,8 @@ pub struct Beside {
     pub pairs: usize,
     /// The first moment of each group, in order.
     pub firsts: Vec<Moment>,
-    /// Those that ended together had mostly opened further apart than they ended: no clock that each
-    /// has for itself does that.
+    /// Those that ended together had mostly opened further apart than they ended: no clock that
+    /// each has for itself does that.
     pub opened_apart: bool,
 }
 
@@ -85,8 +85,8 @@ pub fn beside(mut ends: Vec<End<'_>>) -> Option<Beside> {
     Some(found)
 }
 
-/// How close ends must be, in seconds. Short lives end close to each other by chance: a twentieth of a
-/// life, and two seconds at most.
+/// How close ends must be, in seconds. Short lives end close to each other by chance: a twentieth
+/// of a life, and two seconds at most.
 fn within_s(ends: &[End<'_>]) -> f64 {
     let lives = ends.iter().filter_map(|e| Some(e.at.since(e.open?).secs_f64()));
     let mut lives: Vec<f64> = lives.collect();

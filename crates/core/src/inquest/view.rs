@@ -66,8 +66,8 @@ impl FlowPart<'_> {
         Some(broken.map_or(own, |gap| gap.max(own)))
     }
 
-    /// The packet with which it ended: the first FIN or reset, or the first that went unanswered; of a
-    /// half-closed connection that was cut later, the cut.
+    /// The packet with which it ended: the first FIN or reset, or the first that went unanswered;
+    /// of a half-closed connection that was cut later, the cut.
     pub fn end(&self) -> Option<Mark> {
         let gave_up = || self.gave_up().map(|gave_up| gave_up.last);
         let unheard = || self.unheard().map(|tries| tries.first);
@@ -98,8 +98,8 @@ impl FlowPart<'_> {
         (closed && before && tries.gaps.len() as u64 >= TRIES_MIN).then_some(tries)
     }
 
-    /// Whether one end gave up because nobody answered it: it aborted after unanswered probes, or it
-    /// had no socket any more for what came after its unanswered tries, though it never closed.
+    /// Whether one end gave up because nobody answered it: it aborted after unanswered probes, or
+    /// it had no socket any more for what came after its unanswered tries, though it never closed.
     pub fn gave_up(&self) -> Option<GaveUp> {
         let (words, record) = (&self.flow.last_words, &self.flow.record);
         let reset = words.reset.as_ref()?;
@@ -135,7 +135,8 @@ impl FlowPart<'_> {
         })
     }
 
-    /// Whether one end had closed its direction, the other was silent and spoke again, and was cut then.
+    /// Whether one end had closed its direction, the other was silent and spoke again, and was cut
+    /// then.
     pub fn cut(&self) -> Option<Cut> {
         let words = &self.flow.last_words;
         let half = words.half_close.filter(|half| half.other_fin.is_none())?;

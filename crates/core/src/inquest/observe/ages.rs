@@ -92,7 +92,7 @@ fn silences(log: &LogPart<'_>) -> (Vec<Silence>, Vec<Silence>) {
             Act::Alive if begins && starts(event) => pending = gap,
             Act::Alive if begins => survived.extend(pending.take()),
             Act::Alive => survived.extend(gap),
-            // Who waited for an answer was not silent before: the wait is not told from the silence.
+            // Who waited for an answer was not silent: the wait is not told from the silence.
             Act::Ended if event.words.iter().any(|w| WAITED.contains(w)) && !begins => {}
             Act::Ended => {
                 let stated = event.stated_idle.map(|i| (i.secs_f64(), event.line));

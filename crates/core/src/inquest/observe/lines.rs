@@ -191,7 +191,7 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
         let window = e.at.plus(Gap::from_secs(120));
         moments.is_empty() || moments.get(next).is_some_and(|m| *m <= window)
     };
-    let mut by_word: BTreeMap<usize, Vec<(&str, &Event)>> = BTreeMap::new();
+    let mut by_word: Named<'_> = BTreeMap::new();
     for (source, reading) in facts.logs() {
         let same = source.file == log.source.file;
         let (mut in_use, mut stop) = (false, None);
@@ -229,6 +229,13 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     if by_word.is_empty() {
         return nothing_by_name(log, &ends).into_iter().collect();
     }
+    in_words(by_word)
+}
+
+/// Lines by the word they name, each with its file.
+type Named<'a> = BTreeMap<usize, Vec<(&'a str, &'a Event)>>;
+
+fn in_words(by_word: Named<'_>) -> Vec<Evidence> {
     by_word
         .into_iter()
         .filter_map(|(word, seen)| {

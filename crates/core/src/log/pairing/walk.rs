@@ -189,8 +189,9 @@ pub(super) fn adopt_orphans(items: &[Item<'_>], others: u64, lives: &mut [Life])
     }
 }
 
-/// A line that only says that the client tries again belongs to the end before it, whatever it calls
-/// the connection: the end is told by the port it came from, the next try by where it goes to.
+/// A line that only says that the client tries again belongs to the end before it, whatever it
+/// calls the connection: the end is told by the port it came from, the next try by where it goes
+/// to.
 ///
 /// Only where nothing opened in between and that end has no such line of its own: many clients of
 /// one log each have their own.
