@@ -279,7 +279,8 @@ impl Bench<'_> {
                 looks.compare(self, (flow, asked), account, &dumps);
             }
         }
-        let shown = majority(&whole).filter(|_| self.how == Standing::Hop && looks.differ == 0);
+        let shown =
+            majority(&whole, &looks).filter(|_| self.how == Standing::Hop && looks.differ == 0);
         told.trials.extend(shown.map(|(value, _)| Trial {
             file: capture.clone(),
             keeper: whose(self.at),
