@@ -126,7 +126,7 @@ impl FlowPart<'_> {
         };
         let last = words.end.filter(|end| end.at < last.at).unwrap_or(last);
         let silence = last.at.since(tries.first.at);
-        (none && after && again >= TRIES_MIN + 1).then_some(GaveUp {
+        (none && after && again > TRIES_MIN).then_some(GaveUp {
             by,
             probes: false,
             tries: again,

@@ -31,7 +31,7 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     boxes.sort_by_key(|(source, _)| source.taken_at);
     let mut found = Vec::new();
     found.extend(refusing(subject, &boxes));
-    found.extend(boxes.last().and_then(|last| of_invalid(last)));
+    found.extend(boxes.last().and_then(of_invalid));
     found
 }
 
