@@ -170,11 +170,10 @@ fn dump(text: &str) -> Option<Kind> {
         Some(Kind::Unused("links and routes"))
     } else if starts(&["Timeout (tcp tcpfin udp)", "IP Virtual Server"]) {
         Some(Kind::Balancer)
-    } else if first.starts_with("#kernel") {
-        Some(Kind::Counters)
-    } else if first.starts_with("cpu=") && first.contains("found=") {
-        Some(Kind::Counters)
-    } else if first.starts_with("entries ") && first.contains("insert_failed") {
+    } else if first.starts_with("#kernel")
+        || (first.starts_with("cpu=") && first.contains("found="))
+        || (first.starts_with("entries ") && first.contains("insert_failed"))
+    {
         Some(Kind::Counters)
     } else if ["[NEW]", "[UPDATE]", "[DESTROY]"].iter().any(|w| first.contains(w))
         && first.contains("src=")
