@@ -459,6 +459,83 @@ fn a_folder_that_cannot_be_written_is_usage_and_the_timer_told_is_the_one_played
     });
 }
 
+fn lab(words: &[&str], out: &Path) -> Ran {
+    let words = [&["lab"], words, &["--out", out.to_str().unwrap()]].concat();
+    run(words)
+}
+
+#[test]
+fn what_is_said_of_a_measure_is_what_happens_on_this_kernel() {
+    let _alone = alone();
+    in_namespace("what_is_said_of_a_measure_is_what_happens_on_this_kernel", &["nft"], || {
+        let out = scratch("lab-fix");
+        let words = ["fix", "nat-expiry-client-first", "--seed", SEED, "--format", "jsonl"];
+        let ran = lab(&words, &out);
+        let rows = ran.jsonl();
+        rows.iter().for_each(|row| schema::validate("fix", row));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{rows:#?}");
+        assert_eq!((&rows[0]["measure"], rows[0]["lost"].as_u64()), (&Value::Null, Some(1)));
+        let lost = |id: &str| {
+            let row = rows.iter().find(|row| row["measure"]["id"] == id);
+            row.unwrap_or_else(|| panic!("{id} was not tried: {rows:#?}"))["lost"].as_u64().unwrap()
+        };
+        assert_eq!((lost("keepalive-below"), lost("heartbeat-below")), (0, 0), "{rows:#?}");
+        assert_eq!(lost("be-liberal"), 1, "a box that forgets forgets liberally");
+        assert_eq!(lab(&["fix", "kill-9", "--measure", "nonsense"], &out).code, Some(2));
+        assert_eq!(lab(&["fix", "nonsense"], &out).code, Some(2));
+        let ran = run(["lab".as_ref(), "score".as_ref(), out.as_os_str()]);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        let marks = ran.out.lines().filter(|line| line.contains("nat-expiry-client-first-7"));
+        assert_eq!(marks.count(), names(&out).iter().filter(|n| n.starts_with("nat")).count());
+        fs::remove_dir_all(out).unwrap();
+    });
+}
+
+#[test]
+fn a_ping_saves_a_quiet_stream_and_none_on_a_frozen_entry() {
+    let _alone = alone();
+    in_namespace("a_ping_saves_a_quiet_stream_and_none_on_a_frozen_entry", &["nft"], || {
+        let out = scratch("lab-story");
+        let ran = lab(&["fix", "story", "--seed", SEED, "--format", "jsonl"], &out);
+        let rows = ran.jsonl();
+        rows.iter().for_each(|row| schema::validate("story", row));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{rows:#?}");
+        let column = |key: &str| -> Vec<&str> {
+            rows.iter().map(|row| row[key].as_str().unwrap()).collect()
+        };
+        assert_eq!(column("expiring_nat"), ["dead", "lives", "lives"]);
+        assert_eq!(column("frozen_entry"), ["dead", "dead", "dead"]);
+        let cost: Vec<f64> = rows.iter().map(|row| row["bytes_each"].as_f64().unwrap()).collect();
+        assert!(cost[0] == 0.0 && 0.0 < cost[1] && cost[1] < cost[2], "{cost:?}");
+        fs::remove_dir_all(out).unwrap();
+    });
+}
+
+#[test]
+fn the_demonstration_shows_the_end_the_cause_and_the_cure_in_eighty_columns() {
+    let _alone = alone();
+    let name = "the_demonstration_shows_the_end_the_cause_and_the_cure_in_eighty_columns";
+    in_namespace(name, &["nft"], || {
+        let out = scratch("lab-demo");
+        let ran = lab(&["demo", "--seed", SEED], &out);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
+        for part in ["conntrack-frozen-timer", "the stream ended", "the stream lives"] {
+            assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
+        }
+        // A path is as long as it is.
+        let long = ran.out.lines().filter(|l| l.chars().count() > 80 && !l.contains('/'));
+        assert_eq!(long.collect::<Vec<_>>(), Vec::<&str>::new());
+        fs::remove_dir_all(out).unwrap();
+    });
+}
+
+#[test]
+fn a_score_of_nothing_is_no_answer() {
+    let ran = run(["lab", "score", "/nonexistent/lab"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""), "{ran:#?}");
+    assert!(ran.err.contains("truth.json"), "{}", ran.err);
+}
+
 /// Runs the binary as a user without privileges.
 fn as_nobody(words: &[&str]) -> Ran {
     // The build folder may be one that only its owner may enter.

@@ -18,6 +18,7 @@ fn contract() -> Vec<(&'static str, Value)> {
     let json = |text| serde_json::from_str::<Value>(text).unwrap();
     vec![
         ("evidence", serde_json::to_value(toml).unwrap()),
+        ("fix", json(include_str!("../contract/fix.json"))),
         ("flow", json(include_str!("../contract/flow.json"))),
         ("flows", json(include_str!("../contract/flows.json"))),
         ("lab", json(include_str!("../contract/lab.json"))),
@@ -26,6 +27,7 @@ fn contract() -> Vec<(&'static str, Value)> {
         ("report", json(include_str!("../contract/report.json"))),
         ("rhythm", json(include_str!("../contract/rhythm.json"))),
         ("sweep", json(include_str!("../contract/sweep.json"))),
+        ("story", json(include_str!("../contract/story.json"))),
         ("truth", json(include_str!("../contract/truth.json"))),
     ]
 }

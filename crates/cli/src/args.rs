@@ -195,7 +195,7 @@ pub struct Diagnose {
 }
 
 /// What the user knows better than the phrasebook of logs.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct LineOverrides {
     /// Lines with this text open a connection
     #[arg(long, value_name = "TEXT")]
@@ -385,6 +385,12 @@ pub enum LabDeed {
     },
     /// Play scenarios on this kernel; needs root
     Run(LabRun),
+    /// Play one, diagnose it, and play it again with each measure that diagnose proposes; needs root
+    Fix(LabFix),
+    /// Hold what diagnose says of recorded folders against what really happened
+    Score(LabScore),
+    /// The story in half a minute: an end, its cause, its cure; needs root
+    Demo(LabDemo),
     /// Remove what killed runs left behind
     #[command(after_help = "Examples:
   hopclock lab clean
@@ -435,6 +441,67 @@ pub struct LabRun {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// `hopclock lab fix`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sudo hopclock lab fix nat-expiry-client-first
+  sudo hopclock lab fix freeze-window-ignored --measure be-liberal
+  sudo hopclock lab fix story
+
+Measures are settings of a machine, options of the client's sockets and
+heartbeats; what is a matter of somebody's configuration or code is named and
+not tried. story is one stream kept in three ways, through a NAT that forgets
+it and on a frozen entry: which live, and what each costs.")]
+pub struct LabFix {
+    /// A name as `lab list` prints it, or `story`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Try this measure only, by its id in the report
+    #[arg(long, value_name = "ID")]
+    pub measure: Option<String>,
+    /// Number that everything is drawn from
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// The timer a run is about, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(3..=600))]
+    pub timer: Option<u32>,
+    /// Where the folders go
+    #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
+    pub out: PathBuf,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `hopclock lab score`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock lab score
+  hopclock lab score hopclock-lab cases
+
+A line a folder: F the family is right, X the cause or one that this evidence
+cannot tell from it, 3 one of the first three is, O the outcome is the one an
+expert would give. Under them counts, and the same apart for what was recorded,
+quoted and made.")]
+pub struct LabScore {
+    /// Folders with a truth.json, or folders of such folders
+    #[arg(value_name = "FOLDER", default_value = LAB_FOLDER)]
+    pub folders: Vec<PathBuf>,
+}
+
+/// `hopclock lab demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sudo hopclock lab demo")]
+pub struct LabDemo {
+    /// Number that everything is drawn from
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where the folders go
+    #[arg(long, value_name = "FOLDER", default_value = LAB_FOLDER)]
+    pub out: PathBuf,
 }
 
 /// How an answer is printed; spelt the same for every command.

@@ -216,6 +216,11 @@ impl End {
         self.over
     }
 
+    /// The same socket once more, for whoever speaks on the program's behalf.
+    pub(crate) fn twin(&self) -> Result<TcpStream, Trouble> {
+        self.stream.try_clone().doing(|| "cloning a socket".to_owned())
+    }
+
     /// Sets options of the socket.
     pub(crate) fn tune(
         &self,

@@ -85,11 +85,24 @@ pub(crate) enum Said {
     Note(&'static str, &'static str),
 }
 
+/// What a program's log told of its connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// It opened, or took, so many.
+    pub opened: u32,
+    /// So many ended otherwise than it wanted.
+    pub lost: u32,
+    /// What it was told of the first of those, in its own words.
+    pub first: Option<String>,
+}
+
 /// A log being written.
 #[derive(Debug)]
 pub(crate) struct Journal {
     style: Style,
     out: File,
+    /// What it has told so far.
+    pub ends: Ends,
 }
 
 impl Style {
@@ -181,7 +194,7 @@ impl Style {
 impl Journal {
     /// Begins a log.
     pub(crate) fn begin(path: &Path, style: Style) -> io::Result<Self> {
-        Ok(Self { style, out: File::create(path)? })
+        Ok(Self { style, out: File::create(path)?, ends: Ends::default() })
     }
 
     /// Writes a line of the connection between these ends.
@@ -213,8 +226,22 @@ impl Journal {
             }
             Said::Note(level, text) => (level, text.to_owned(), None),
         };
+        self.count(said, error.as_deref());
         let line = self.line(at, level, &text, error.as_deref());
         writeln!(self.out, "{line}")
+    }
+
+    fn count(&mut self, said: Said, error: Option<&str>) {
+        match said {
+            Said::Connected | Said::Accepted => self.ends.opened += 1,
+            Said::Ended(Broken::Own, _) => {}
+            Said::Ended(..) => {
+                self.ends.lost += 1;
+                let told = error.unwrap_or("the peer closed the connection");
+                self.ends.first.get_or_insert(told.to_owned());
+            }
+            _ => {}
+        }
     }
 
     /// The lower port is the service's.

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::checks::Check;
 use crate::draw::Plan;
 use crate::folder::Folder;
+use crate::measure::Measures;
 use crate::scenario::Scenario;
-use crate::stage::Stage;
+use crate::stage::{BySide, Stage};
 use crate::trouble::Trouble;
 use crate::truth::Truth;
 
@@ -29,6 +30,10 @@ pub struct Runner<'a> {
     pub timer_s: Option<u32>,
     /// How many at once.
     pub jobs: usize,
+    /// What is changed before each is played.
+    pub measures: Measures,
+    /// Ends the names of the folders, behind the seed.
+    pub suffix: String,
     /// Set from outside: stop, and leave nothing behind.
     pub stop: &'a AtomicBool,
 }
@@ -40,6 +45,8 @@ pub struct Played {
     pub folder: PathBuf,
     /// What was foretold and whether it was so.
     pub checks: Vec<Check>,
+    /// What the logs told of their connections.
+    pub ends: BySide,
 }
 
 /// How a run came out.
@@ -112,19 +119,23 @@ impl Runner<'_> {
         if let Some(tool) = scenario.missing() {
             return Err(Trouble::Absent(tool));
         }
-        let folder = Folder::begin(&self.out.join(format!("{}-{}", scenario.name, self.seed)))?;
+        let folder = Folder::begin(&self.out.join(self.name(scenario)))?;
         let began = stamp(clock::now());
-        let mut stage = Stage::build(plan, folder, self.stop)?;
+        let mut stage = Stage::build(plan, folder, self.measures.clone(), self.stop)?;
         let truth = (scenario.play)(&mut stage);
         *timer_s = stage.plan.timer_s;
         let truth = truth?;
-        let (folder, checks) = stage.into_folder();
+        let (folder, checks, ends) = stage.into_folder();
         let told = self.told(scenario, &truth, &checks.0, &began);
-        Ok(Played { folder: folder.finish(&told)?, checks: checks.0 })
+        Ok(Played { folder: folder.finish(&told)?, checks: checks.0, ends })
+    }
+
+    fn name(&self, scenario: &Scenario) -> String {
+        format!("{}-{}{}", scenario.name, self.seed, self.suffix)
     }
 
     fn told(&self, scenario: &Scenario, truth: &Truth, checks: &[Check], began: &str) -> Value {
-        let mut told = json!({ "id": format!("{}-{}", scenario.name, self.seed) });
+        let mut told = json!({ "id": self.name(scenario) });
         if let (Some(told), Ok(Value::Object(truth))) =
             (told.as_object_mut(), serde_json::to_value(truth))
         {

@@ -12,8 +12,10 @@ mod nginx;
 mod paths;
 mod resets;
 mod stores;
+mod story;
 
 pub(crate) use paths::SecondPath;
+pub use story::STORY;
 
 use crate::scenario::Scenario;
 

@@ -9,7 +9,7 @@ use crate::checks::Checks;
 use crate::ends::{End, Heard};
 use crate::journal::Broken;
 use crate::rules::Setup;
-use crate::stage::Stage;
+use crate::stage::{A_MOMENT, Stage};
 use crate::tape::{is_bare, told};
 use crate::trouble::Trouble;
 
@@ -56,6 +56,22 @@ impl Stage<'_> {
     pub(crate) fn quiet(&mut self, says: &str, end: &mut End, seconds: f64) {
         let heard = end.hear(Duration::from_secs_f64(seconds));
         self.checks.that(says, heard == Heard::Nothing, heard);
+    }
+
+    /// The same, and the end's program has waited long enough.
+    pub(crate) fn in_vain(&mut self, says: &str, end: &mut End, seconds: f64) {
+        let heard = end.hear(Duration::from_secs_f64(seconds));
+        self.checks.that(says, heard == Heard::Nothing, heard);
+        if heard == Heard::Nothing {
+            end.gives_up();
+        }
+    }
+
+    /// The other end answers, should what was said have arrived.
+    pub(crate) fn answers(&self, end: &mut End) {
+        if matches!(end.hear(Duration::from_secs_f64(A_MOMENT)), Heard::Bytes(_)) {
+            end.say(96);
+        }
     }
 
     /// The box has an entry of the client's connection that runs for a timer of this length.

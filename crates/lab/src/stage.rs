@@ -1,8 +1,10 @@
 //! One scenario being played: a path client, box, server, its recorders, its programs, its time.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr};
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,12 +16,14 @@ use hopclock_live::clock;
 use hopclock_live::gather::{self, Missing, Piece, Wanted};
 use hopclock_live::netlink::conntrack::Told;
 use hopclock_live::record::{Options, Recorded, Recorder, Tap};
+use socket2::TcpKeepalive;
 
 use crate::checks::Checks;
 use crate::draw::Plan;
 use crate::ends::{End, Heard, Listener, Log, tell};
 use crate::folder::{Folder, Place};
-use crate::journal::{Broken, Journal, Said};
+use crate::journal::{Broken, Ends, Journal, Said};
+use crate::measure::Measures;
 use crate::net::{Host, Port, wire};
 use crate::program::{Order, Program, listens};
 use crate::rules::Setup;
@@ -53,6 +57,15 @@ pub(crate) struct Tapes {
     pub server: Tape,
 }
 
+/// What the logs of both sides told.
+#[derive(Clone, Debug, Default)]
+pub struct BySide {
+    /// The client's.
+    pub client: Ends,
+    /// The server's, where it is the lab's own program.
+    pub server: Ends,
+}
+
 /// A scenario being played.
 pub(crate) struct Stage<'a> {
     /// What was drawn for it.
@@ -68,12 +81,22 @@ pub(crate) struct Stage<'a> {
     looks: u32,
     /// Interfaces that are recorded besides each machine's own.
     more_taps: Vec<(Place, &'static str)>,
+    /// What is changed.
+    measures: Measures,
+    /// What a client of this scenario says to be heard; empty where nothing can be said unasked.
+    pub heartbeat: &'static [u8],
+    hearts: RefCell<Vec<(TcpStream, Moment)>>,
     stop: &'a AtomicBool,
 }
 
 impl<'a> Stage<'a> {
     /// Builds the path, without rules and without recording; [`Stage::set`] does that.
-    pub(crate) fn build(plan: Plan, folder: Folder, stop: &'a AtomicBool) -> Result<Self, Trouble> {
+    pub(crate) fn build(
+        plan: Plan,
+        folder: Folder,
+        measures: Measures,
+        stop: &'a AtomicBool,
+    ) -> Result<Self, Trouble> {
         let client = Host::new(Place::Client.host())?;
         let hop = Host::new(Place::Hop.host())?;
         let server = Host::new(Place::Server.host())?;
@@ -94,6 +117,9 @@ impl<'a> Stage<'a> {
             recorders: Vec::new(),
             looks: 0,
             more_taps: Vec::new(),
+            measures,
+            heartbeat: b"beat\n",
+            hearts: RefCell::new(Vec::new()),
             stop,
         })
     }
@@ -107,6 +133,14 @@ impl<'a> Stage<'a> {
         self.hop.rules(&setup.rules(&self.plan))?;
         for (name, value) in setup.sysctls() {
             self.hop.sysctl(&format!("netfilter/{name}"), &value)?;
+        }
+        for (place, name, value) in &self.measures.sysctls {
+            let host = match place {
+                Place::Client => &self.client,
+                Place::Hop => &self.hop,
+                Place::Server => &self.server,
+            };
+            host.sysctl(name, value)?;
         }
         self.record()?;
         for (place, host) in self.hosts() {
@@ -169,6 +203,7 @@ impl<'a> Stage<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Trouble::Interrupted);
             }
+            self.beat();
             let left = until - clock::monotonic().ns();
             if left <= 0 {
                 return Ok(());
@@ -225,7 +260,37 @@ impl<'a> Stage<'a> {
     /// The client connects to `to`.
     pub(crate) fn connect(&mut self, to: SocketAddr) -> Result<End, Trouble> {
         let log = self.log(Place::Client)?;
-        End::connect(&self.client, to, None, &log)
+        let end = End::connect(&self.client, to, None, &log)?;
+        let measures = self.measures.clone();
+        end.tune(|socket| {
+            if let Some(seconds) = measures.keepalive_s {
+                let time = Duration::from_secs_f64(seconds);
+                let keepalive = TcpKeepalive::new().with_time(time).with_interval(time);
+                socket.set_tcp_keepalive(&keepalive)?;
+            }
+            if let Some(seconds) = measures.user_timeout_s {
+                socket.set_tcp_user_timeout(Some(Duration::from_secs_f64(seconds)))?;
+            }
+            Ok(())
+        })?;
+        if measures.heartbeat_s.is_some() {
+            self.hearts.borrow_mut().push((end.twin()?, now()));
+        }
+        Ok(end)
+    }
+
+    /// Every client whose program has a heartbeat says it when it is due.
+    fn beat(&self) {
+        let Some(every) = self.measures.heartbeat_s.filter(|_| !self.heartbeat.is_empty()) else {
+            return;
+        };
+        self.hearts.borrow_mut().retain_mut(|(stream, last)| {
+            if now().since(*last).secs_f64() < every {
+                return true;
+            }
+            *last = now();
+            stream.write_all(self.heartbeat).is_ok()
+        });
     }
 
     /// The client connects to `to`, or says in its log why it cannot.
@@ -343,9 +408,14 @@ impl<'a> Stage<'a> {
         Ok(Tapes { client: read(Place::Client)?, server: read(Place::Server)? })
     }
 
-    /// Gives up the folder.
-    pub(crate) fn into_folder(self) -> (Folder, Checks) {
-        (self.folder, self.checks)
+    /// Gives up the folder, and what the programs' logs told.
+    pub(crate) fn into_folder(self) -> (Folder, Checks, BySide) {
+        let ends = |name: &str| {
+            let journal = self.logs.get(name).and_then(|log| log.lock().ok());
+            journal.map(|journal| journal.ends.clone()).unwrap_or_default()
+        };
+        let told = BySide { client: ends("app.log"), server: ends("server.log") };
+        (self.folder, self.checks, told)
     }
 }
 

@@ -49,3 +49,45 @@ pub(crate) fn mqtt_connect(client: &str, keepalive_s: u16) -> Vec<u8> {
 
 /// PINGREQ of MQTT.
 pub(crate) const MQTT_PINGREQ: &[u8] = &[0xc0, 0];
+
+/// What an HTTP/2 client says first (RFC 9113 §3.4, §6.5, §6.2): the preface, empty SETTINGS, and
+/// the head of a request for `/events`.
+pub(crate) const H2_OPENS: [&[u8]; 3] = [
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\0\0\0\x04\0\0\0\0\0",
+    // :method GET, :scheme http, :path and :authority spelt out (RFC 7541 §6).
+    b"\0\0\x17\x01\x05\0\0\0\x01\x82\x86\x04\x07/events\x01\x0aupstream-1",
+];
+
+/// What its server answers: SETTINGS, the acknowledgement of the client's, and `:status 200`.
+pub(crate) const H2_SERVES: &[u8] =
+    b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88";
+
+/// PING (RFC 9113 §6.7).
+pub(crate) const H2_PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0hopclock";
+
+/// Its answer.
+pub(crate) const H2_PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\0hopclock";
+
+/// DATA of the first stream.
+pub(crate) fn h2_data(bytes: &[u8]) -> Vec<u8> {
+    let [_, a, b, c] = u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes();
+    [&[a, b, c, 0, 0, 0, 0, 0, 1][..], bytes].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_as_long_as_they_say() {
+        for frames in [H2_OPENS[1..].concat(), H2_SERVES.to_vec(), h2_data(b"tick")] {
+            let mut rest = &frames[..];
+            while let [a, b, c, after @ ..] = rest {
+                let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+                rest = &after[6 + length..];
+            }
+        }
+        assert_eq!((H2_PING.len(), H2_PONG.len()), (17, 17));
+    }
+}

@@ -34,6 +34,12 @@ pub(crate) struct Truth {
     pub also_accept_outcome: Vec<&'static str>,
     /// Causes of other ends in the same evidence.
     pub also: Vec<&'static str>,
+    /// Bytes a keepalive or PING and its answer cost, of IP packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_bytes: Option<f64>,
+    /// Seconds a stream lived after its entry froze.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lived_s: Option<f64>,
     /// How sure the truth itself is.
     pub confidence: &'static str,
     /// What is in the evidence and is not it.
@@ -58,6 +64,8 @@ impl Truth {
             outcome: "named",
             also_accept_outcome: vec![],
             also: vec![],
+            kept_bytes: None,
+            lived_s: None,
             confidence: "high",
             distractors: vec![],
         }

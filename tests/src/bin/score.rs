@@ -2,9 +2,7 @@
 //! whose truth is known, in counts, beside what people said of the same evidence.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints what it counted")]
 
-use hopclock_core::inquest::causes::Causes;
 use hopclock_tests::score;
-use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,15 +13,13 @@ fn main() -> ExitCode {
         eprintln!("score: name folders with a truth.json, or folders of such folders");
         return ExitCode::from(2);
     }
-    let causes = match Causes::builtin() {
-        Ok(causes) => causes,
+    let families = match score::families() {
+        Ok(families) => families,
         Err(why) => {
             eprintln!("score: {why}");
             return ExitCode::FAILURE;
         }
     };
-    let families: Map<String, Value> =
-        causes.all().iter().map(|c| (c.id.clone(), json!({ "family": c.family.word() }))).collect();
-    print!("{}", score::table(&score::judge(&Value::Object(families), &folders)));
+    print!("{}", score::table(&score::judge(&families, &folders)));
     ExitCode::SUCCESS
 }

@@ -1,6 +1,6 @@
 //! `hopclock diagnose`: evidence in, an argued cause out.
 
-use crate::args::{Diagnose, Format};
+use crate::args::{Diagnose, Format, LineOverrides};
 use crate::cmd::clocks::add_own;
 use crate::exit::{Exit, Trouble};
 use crate::redaction::Hiding;
@@ -69,6 +69,17 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
     }
     let told = report.findings.iter().any(|f| f.outcome != Outcome::CannotSay);
     Ok(if told { Exit::Answered } else { Exit::CannotSay })
+}
+
+/// The report on folders of evidence, for other commands; `None` where nothing in them is evidence.
+pub fn of_folder(court: &Court, evidence: &Path) -> Option<Report> {
+    let intake = intake::take(&[evidence.to_owned()], &LineOverrides::default());
+    if intake.facts.sources.is_empty() {
+        return None;
+    }
+    let findings = court.hold(&intake.facts);
+    let blind = blind::not_looked_at(&intake.facts, &findings);
+    Some(report::of(&court.law, &findings, intake.inputs, blind))
 }
 
 /// Every finding's letter, and a sentence on standard error where there is none to write.

@@ -1,10 +1,17 @@
 //! `hopclock lab`: scenarios on the real kernel, in namespaces of their own.
 
+mod demo;
+mod fix;
+mod score;
+mod story;
+
 use crate::args::{Format, Lab, LabDeed, LabRun};
 use crate::exit::{Exit, Trouble};
 use crate::{screen, signals};
 use hopclock_core::time::{Gap, Moment};
-use hopclock_lab::{ALL, Outcome, Runner, Scenario, Trouble as LabTrouble, clean, missing};
+use hopclock_lab::{
+    ALL, Measures, Outcome, Runner, Scenario, Trouble as LabTrouble, clean, missing,
+};
 use hopclock_live::clock;
 use hopclock_render::{Label, Page, json};
 use serde_json::{Value, json};
@@ -17,6 +24,9 @@ pub fn carry_out(typed: &Lab) -> Result<Exit, Trouble> {
     match &typed.deed {
         LabDeed::List { format } => list(*format),
         LabDeed::Run(typed) => run(typed),
+        LabDeed::Fix(typed) => fix::carry_out(typed),
+        LabDeed::Score(typed) => score::carry_out(typed),
+        LabDeed::Demo(typed) => demo::carry_out(typed),
         LabDeed::Clean { out } => tidy_up(out),
     }
 }
@@ -83,20 +93,16 @@ fn named(names: &[String]) -> Result<Vec<Scenario>, Trouble> {
 
 fn run(typed: &LabRun) -> Result<Exit, Trouble> {
     let scenarios = named(&typed.names)?;
-    if let Some(why) = missing() {
-        return Err(Trouble::Privilege(vec![why]));
-    }
-    // Before anything is played: a folder that cannot be written is a mistake of typing.
-    let refused = |error| format!("cannot write into {}: {error}", typed.out.display());
-    writable(&typed.out).map_err(|error| Trouble::Usage(refused(error)))?;
-    let seed =
-        typed.seed.unwrap_or_else(|| clock::now().ns().cast_unsigned() / 1_000_000 % 100_000);
+    ready(&typed.out)?;
+    let seed = seed(typed.seed);
     let stop = signals::enough()?;
     let runner = Runner {
         out: typed.out.clone(),
         seed,
         timer_s: typed.timer,
         jobs: usize::from(typed.jobs),
+        measures: Measures::default(),
+        suffix: String::new(),
         stop: &stop,
     };
     let mut told = Told::begin(typed, seed, scenarios.len())?;
@@ -110,6 +116,21 @@ fn run(typed: &LabRun) -> Result<Exit, Trouble> {
     });
     failed.map_or(Ok(()), Err)?;
     told.end()
+}
+
+/// The seed that was typed, or a new one.
+fn seed(typed: Option<u64>) -> u64 {
+    typed.unwrap_or_else(|| clock::now().ns().cast_unsigned() / 1_000_000 % 100_000)
+}
+
+/// Everything is there to play, and the folder can be written: before anything is played, since one
+/// that cannot is a mistake of typing.
+fn ready(out: &Path) -> Result<(), Trouble> {
+    if let Some(why) = missing() {
+        return Err(Trouble::Privilege(vec![why]));
+    }
+    let refused = |error| format!("cannot write into {}: {error}", out.display());
+    writable(out).map_err(|error| Trouble::Usage(refused(error)))
 }
 
 /// Makes the folder, and a folder in it that goes again.

@@ -53,6 +53,7 @@ fn quiet_box(stage: &mut Stage<'_>) -> Result<(), Trouble> {
 
 fn mosquitto(stage: &mut Stage<'_>) -> Result<Program, Trouble> {
     quiet_box(stage)?;
+    stage.heartbeat = MQTT_PINGREQ;
     let service = stage.service();
     let config = format!(
         "listener {} {}\nallow_anonymous true\nlog_dest stderr\nlog_type all\n\

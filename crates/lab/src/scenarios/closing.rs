@@ -99,8 +99,7 @@ fn flush(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     server.say(48);
     stage.over("the server is told that its peer reset the connection", &mut server, Broken::Reset);
     reset_by_box(stage, since)?;
-    stage.quiet("the client hears nothing of it", &mut client, A_MOMENT);
-    client.gives_up();
+    stage.in_vain("the client hears nothing of it", &mut client, A_MOMENT);
     Ok(Truth {
         detected_by: Some("next-use"),
         signed_by: Some("client"),
@@ -147,8 +146,7 @@ fn dnat_server(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let since = now();
     server.say(48);
     stage.over("the server is told that its peer reset the connection", &mut server, Broken::Reset);
-    stage.quiet("the client's program hears nothing", &mut client, A_MOMENT);
-    client.gives_up();
+    stage.in_vain("the client's program hears nothing", &mut client, A_MOMENT);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let strange = tapes.client.data(who.server, who.client, since);
@@ -190,8 +188,7 @@ fn half_close(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let over = matches!(broken, Some(Broken::Pipe | Broken::Reset));
     stage.checks.that("the server's program is told when it writes again", over, broken);
     reset_by_box(stage, since)?;
-    stage.quiet("the client waits for an answer that never comes", &mut client, A_MOMENT);
-    client.gives_up();
+    stage.in_vain("the client waits for an answer that never comes", &mut client, A_MOMENT);
     Ok(Truth {
         signed_by: Some("client"),
         cause: "half-close-timer",
@@ -243,8 +240,7 @@ fn unacknowledged(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let since = now();
     // Its next try.
     stage.rest(7.0)?;
-    stage.quiet("the server is back, and the client still hears nothing", &mut client, A_MOMENT);
-    client.gives_up();
+    stage.in_vain("the server is back, and the client still hears nothing", &mut client, A_MOMENT);
     let tapes = stage.cut()?;
     let who = stage.addresses();
     let translated = tapes.server.sent(who.wan, who.server, since).count();

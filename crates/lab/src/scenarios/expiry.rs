@@ -111,8 +111,7 @@ fn expired(stage: &mut Stage<'_>, setup: &Setup) -> Result<(End, End), Trouble> 
 
 /// The victim hears nothing for a while, and the program gives up.
 fn hears_nothing(stage: &mut Stage<'_>, client: &mut End) {
-    stage.quiet("the client hears nothing", client, 1.5);
-    client.gives_up();
+    stage.in_vain("the client hears nothing", client, 1.5);
 }
 
 /// The box's own stack has reset the server, and said nothing to the client.
@@ -136,9 +135,10 @@ fn server_gone(stage: &mut Stage<'_>, server: &mut End) {
 
 fn client_first(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let setup = Setup { loose: false, ..Setup::of(Nat::Snat, &stage.plan) };
-    let (mut client, server) = expired(stage, &setup)?;
+    let (mut client, mut server) = expired(stage, &setup)?;
     let since = now();
     client.say(48);
+    stage.answers(&mut server);
     hears_nothing(stage, &mut client);
     let tapes = stage.cut()?;
     let who = stage.addresses();

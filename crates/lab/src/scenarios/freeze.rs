@@ -122,7 +122,7 @@ fn standing(stage: &Stage<'_>, server: &End) -> Result<Standing, Trouble> {
 }
 
 /// A little beyond what the client has room for, and the client's whole window not more.
-fn stray(stage: &Stage<'_>, server: &End) -> Result<(), Trouble> {
+pub(super) fn stray(stage: &Stage<'_>, server: &End) -> Result<(), Trouble> {
     let stands = standing(stage, server)?;
     let beyond = FORGIVEN.saturating_sub(stands.window) + AHEAD;
     stands.inject(&stage.server, stands.window_end.wrapping_add(beyond), 32)
@@ -154,15 +154,17 @@ fn until_the_box_resets(
     server: &mut End,
 ) -> Result<Tapes, Trouble> {
     let since = now();
-    let longest = f64::from(stage.plan.timer_s) * 3.0;
+    let longest = f64::from(stage.plan.timer_s) * 2.0;
     let done = stream(stage, client, server, longest)?;
     // Whichever call comes first is told; those after it are not.
     let told_reading =
-        done.broken.is_none() && server.hear(stage.patience()) == Heard::Over(Broken::Reset);
+        done.broken.is_none() && server.hear(Duration::from_secs(2)) == Heard::Over(Broken::Reset);
     let over = told_reading || matches!(done.broken, Some(Broken::Reset | Broken::Pipe));
     stage.checks.that("at the end the server's program is told of a reset", over, done);
     stage.quiet("the client hears nothing of it", client, A_MOMENT);
-    client.gives_up();
+    if over {
+        client.gives_up();
+    }
     stage.look()?;
     let tapes = stage.cut()?;
     let who = stage.addresses();
@@ -260,8 +262,7 @@ fn invalid_routed(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     let cut = done.arrived < done.sent;
     stage.checks.that("when the entry is gone nothing arrives any more", cut, done);
     stage.no_entry("the box has no entry", &client)?;
-    stage.quiet("the client hears nothing", &mut client, A_MOMENT);
-    client.gives_up();
+    stage.in_vain("the client hears nothing", &mut client, A_MOMENT);
     stage.look()?;
     stage.rules_again()?;
     let tapes = stage.cut()?;

@@ -72,6 +72,9 @@ struct Told<'t> {
 /// HAProxy on the box, in front of the server.
 fn starts(stage: &mut Stage<'_>, told: &Told<'_>) -> Result<(Program, SocketAddr), Trouble> {
     stage.set(&Setup { established_s: LONG_S, ..Setup::of(Nat::None, &stage.plan) })?;
+    if told.mode == "http" {
+        stage.heartbeat = b"";
+    }
     let front = SocketAddr::new(stage.plan.lan.hop(), stage.plan.port);
     let timeouts: String =
         told.timeouts.iter().map(|(name, time)| format!("  timeout {name} {time}\n")).collect();

@@ -82,6 +82,7 @@ fn order(stage: &mut Stage<'_>, place: Place, main: &str, http: &str) -> Order {
 fn as_server(stage: &mut Stage<'_>, http: &str) -> Result<Program, Trouble> {
     let nat = if stage.plan.rng.bool() { Nat::Snat } else { Nat::None };
     stage.set(&Setup { established_s: LONG_S, ..Setup::of(nat, &stage.plan) })?;
+    stage.heartbeat = b"GET /ping HTTP/1.1\r\nHost: upstream-1\r\n\r\n";
     let service = stage.service();
     let http = format!(
         "  {http}\n  server {{\n    listen {service};\n    default_type text/plain;\n    \
@@ -179,6 +180,7 @@ fn as_proxy(
     location: &str,
 ) -> Result<(Program, SocketAddr), Trouble> {
     stage.set(&Setup { established_s: LONG_S, ..Setup::of(Nat::None, &stage.plan) })?;
+    stage.heartbeat = b"";
     let front = SocketAddr::new(stage.plan.lan.hop(), stage.plan.port);
     let http = format!(
         "  server {{\n    listen {front};\n    location / {{\n      \

@@ -143,8 +143,7 @@ fn one_sided(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
         // A new connection opens for the client alone.
         let mut client = stage.connect(stage.service())?;
         client.say(48);
-        stage.quiet("a new connection is open, and nobody answers", &mut client, 2.0);
-        client.gives_up();
+        stage.in_vain("a new connection is open, and nobody answers", &mut client, 2.0);
         drop(client);
         second.leave(stage)?;
         stage.pause(0.2, 0.6)?;
@@ -233,12 +232,16 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
         chats: Some((
             0.4,
             Box::new(|client: &mut End| {
-                if !by_silence {
-                    client.say(48);
-                    let mut all = servers.borrow_mut();
-                    if let Some(server) = all.last_mut() {
+                let mut all = servers.borrow_mut();
+                let Some(server) = all.last_mut() else { return false };
+                if by_silence {
+                    // It answers what still arrives.
+                    if matches!(server.hear(Duration::from_millis(1)), Heard::Bytes(_)) {
                         server.say(96);
                     }
+                } else {
+                    client.say(48);
+                    server.say(96);
                 }
                 false
             }),
@@ -317,8 +320,8 @@ fn sidecar(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
         }
         stage.pause(f64::from(timer_s) + 1.0, f64::from(timer_s) + 2.0)?;
         client.say(48);
-        stage.quiet("after the silence nobody answers", &mut client, 2.0);
-        client.gives_up();
+        stage.answers(&mut server);
+        stage.in_vain("after the silence nobody answers", &mut client, 2.0);
         client.reconnecting();
         stage.pause(0.2, 0.8)?;
     }

@@ -89,6 +89,7 @@ fn postgres(stage: &mut Stage<'_>, settings: &str) -> Result<Program, Trouble> {
         service.port(),
         service.ip()
     );
+    stage.heartbeat = b"Q\0\0\0\x0dSELECT 1\0";
     let log = stage.grows(Place::Server, "postgresql.log");
     let order = Order {
         name: "postgres",
@@ -109,6 +110,7 @@ pub(super) fn redis(
     log: &std::path::Path,
 ) -> Result<Program, Trouble> {
     let service = stage.service();
+    stage.heartbeat = REDIS_PING;
     let config = format!(
         "bind {}\nport {}\nprotected-mode no\nloglevel verbose\nsave \"\"\ndatabases 1\n{settings}\n",
         service.ip(),
