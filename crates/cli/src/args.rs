@@ -385,7 +385,8 @@ pub enum LabDeed {
     },
     /// Play scenarios on this kernel; needs root
     Run(LabRun),
-    /// Play one, diagnose it, and play it again with each measure that diagnose proposes; needs root
+    /// Play one, diagnose it, and play it again with each measure that diagnose proposes; needs
+    /// root
     Fix(LabFix),
     /// Hold what diagnose says of recorded folders against what really happened
     Score(LabScore),

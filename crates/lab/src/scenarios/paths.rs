@@ -211,7 +211,6 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
     stage.hop.rules(&memory(timer_s, port, by_silence))?;
     let listener = stage.listen()?;
     let servers: RefCell<Vec<End>> = RefCell::new(Vec::new());
-    let waits = RefCell::new(stage.plan.rng.fork());
     let patience = 2.0;
     let habit = Habit {
         opens: Box::new(|stage: &mut Stage<'_>| {
@@ -222,8 +221,7 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
                 // A while of nothing that is longer than the box waits, then a word.
                 stage.pause(0.2, 1.0)?;
                 stage.greet(&mut client, &mut server)?;
-                let more = 0.5 + waits.borrow_mut().f64() * 2.0;
-                stage.rest(timer + more)?;
+                stage.pause(timer + 0.5, timer + 2.5)?;
                 client.say(48);
             }
             servers.borrow_mut().push(server);
@@ -266,16 +264,16 @@ fn silent_drop(stage: &mut Stage<'_>, by_silence: bool) -> Result<Truth, Trouble
     let start = hopclock_core::time::Moment::from_ns(0);
     let reset = tapes.client.reset(who.server, who.client, start);
     stage.checks.unseen("nobody sends the client a reset", reset);
-    let truth = if by_silence {
+    let (cause, family, anchor) = if by_silence {
         ("idle-timeout-middlebox", "idle", "idle")
     } else {
         ("max-age-lb", "age", "open")
     };
     Ok(Truth {
-        anchor: truth.2,
+        anchor,
         interval_s: Some(timer),
         tolerance_s: Some(1.0 + patience),
-        ..by_the_path(truth.0, truth.1).set("timeout of the set flows", timer_s)
+        ..by_the_path(cause, family).set("timeout of the set flows", timer_s)
     })
 }
 
