@@ -3,6 +3,7 @@
 //! judge single readings: tests do.
 
 use crate::command::Hopclock;
+use hopclock_core::terms::Anchor;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +12,12 @@ use std::path::Path;
 
 /// Anchors that claim a clock.
 pub const CLOCKS: [&str; 6] = ["open", "wall", "free-running", "idle", "idle-app", "mixed"];
+
+/// Whether an anchor claims a clock.
+pub fn is_clock(anchor: Anchor) -> bool {
+    use Anchor::{Count, Event, Random, Undetermined};
+    !matches!(anchor, Count | Event | Random | Undetermined)
+}
 
 /// One series: what is known of it, and what was read.
 #[derive(Debug)]

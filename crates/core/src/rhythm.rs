@@ -8,6 +8,7 @@
 
 mod beat;
 mod bursts;
+mod cycle;
 mod data;
 mod exact;
 mod matching;

@@ -3,83 +3,143 @@
 //! interval holds the true period.
 //!
 //! `cargo run --release -p hopclock-tests --bin rhythm_study [RUNS] [TRUTH, all, rivals, power or
-//! controls] [wrong or left] [again]`; 100 runs a cell unless told, `wrong` tells of each wrong
-//! name, `left` of what was left open as well, `again` runs cells with a wrong name ten times as
-//! often, `rivals` asks the literature as well, `power` goes on for as many ends as were said to be
-//! needed, `controls` reads the labelled series below HOPCLOCK_MATERIAL with the command and tells
-//! what was claimed of each kind, the negative controls first. The last lines compare the
-//! probabilities given with how often they came true.
+//! controls] [WORDS]`; 100 runs a cell unless told. `n=28`, `jitter=5`, `step=1`, `missed=0`,
+//! `hand=no` keep the cells that are so; `threads=2` works on two at once; `wrong` tells of each
+//! wrong name, `left` of what was left open as well, `narrow` of each interval that missed; `again`
+//! runs cells with a wrong name or a low cover ten times as often and counts them by that;
+//! `markdown` ends with the tables of docs/rhythm.md. `rivals` asks the literature as well, `power`
+//! goes on for as many ends as were said to be needed, `controls` draws series without a clock of
+//! more kinds than the reader knows, and reads the labelled series below HOPCLOCK_MATERIAL with the
+//! command. The last lines compare the probabilities given with how often they came true.
 #![expect(clippy::print_stdout, reason = "the study's table is what it is for")]
 
-use hopclock_core::rhythm;
+use hopclock_core::rhythm::{self, Reading};
 use hopclock_core::terms::Anchor;
-use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth, draw};
-use hopclock_tests::{rhythm_controls, rhythm_rivals};
-
-/// What a cell's runs came to.
-#[derive(Default)]
-struct Count {
-    right: u32,
-    wrong: u32,
-    left: u32,
-    led: u32,
-    held: u32,
-    periods: u32,
-    /// Changes of regime claimed, and those at the right end, give or take one.
-    changes: u32,
-    dated: u32,
-}
-
-/// Probabilities given against how often they came true, in tenths.
-#[derive(Default)]
-struct Reliability([(f64, u32, u32); 20]);
+use hopclock_tests::rhythm_clockless::{CLOCKLESS, clockless};
+use hopclock_tests::rhythm_study::{self as study, Came, Count, Reliability};
+use hopclock_tests::rhythm_truth::{Case, Cell, Dice, TRUTHS, Truth, draw};
+use hopclock_tests::{rhythm_controls, rhythm_rivals, rhythm_tables};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn main() {
     let mut words = std::env::args().skip(1);
     let runs = words.next().and_then(|w| w.parse().ok()).unwrap_or(100_u32);
     let only = words.next().filter(|w| w != "all");
-    if only.as_deref() == Some("rivals") {
-        return rivals(runs);
+    match only.as_deref() {
+        Some("rivals") => return rivals(runs),
+        Some("power") => return power(runs),
+        Some("controls") => return controls(runs),
+        _ => {}
     }
-    if only.as_deref() == Some("power") {
-        return power(runs);
-    }
-    if only.as_deref() == Some("controls") {
-        return controls();
-    }
-    let every = words.next().is_some_and(|w| w == "wrong" || w == "left");
-    let again = std::env::args().any(|w| w == "again");
-    let mut reliability = Reliability::default();
+    let named = |t: &&Truth| only.as_ref().is_none_or(|o| format!("{t:?}").eq_ignore_ascii_case(o));
+    let cells: Vec<Cell> =
+        TRUTHS.iter().filter(named).flat_map(|t| study::cells(*t)).filter(kept).collect();
     println!(
         "truth          n  jitter  step missed hand  right wrong  open   led cover change dated"
     );
-    for truth in TRUTHS {
-        if only.as_ref().is_some_and(|o| !format!("{truth:?}").eq_ignore_ascii_case(o)) {
-            continue;
-        }
-        for cell in cells(truth) {
-            let mut told = Vec::new();
-            let count = run(&cell, runs, &mut reliability, &mut told);
-            line(&cell, runs, &count);
-            // A hundred runs cannot show less than one in a hundred.
-            if count.wrong > 0 && again {
-                let more = 10 * runs;
-                let count = run(&cell, more, &mut Reliability::default(), &mut Vec::new());
-                let share = 100.0 * f64::from(count.wrong) / f64::from(more);
-                println!("  again, {more} runs: wrong {share:.2}");
-            }
-            told.iter().filter(|_| every).for_each(|t| println!("{t}"));
-        }
-    }
+    let all = all(&cells, runs);
+    let mut reliability = Reliability::default();
+    all.iter().for_each(|(_, _, r)| reliability.add(r));
     println!("\nprobability given, came true, times");
-    for (sum, hit, all) in reliability.0.iter().filter(|r| r.2 > 0) {
-        let n = f64::from(*all);
-        println!("{:.3}  {:.3}  {all}", sum / n, f64::from(*hit) / n);
+    for (given, came, times) in rhythm_tables::reliability(&reliability) {
+        println!("{given:.3}  {came:.3}  {times}");
+    }
+    let counts: Vec<(Cell, Count)> =
+        all.into_iter().map(|(cell, count, _)| (cell, count)).collect();
+    println!("\n{}", rhythm_tables::outcome(&counts));
+    if has("markdown") {
+        println!("\n{}", rhythm_tables::markdown(&counts, &reliability));
     }
 }
 
+/// Whether a word was given.
+fn has(word: &str) -> bool {
+    std::env::args().any(|w| w == word)
+}
+
+/// Whether no word excludes the cell.
+fn kept(cell: &Cell) -> bool {
+    std::env::args()
+        .filter_map(|w| w.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
+        .all(|(key, value)| {
+            let number = value.parse().unwrap_or(f64::NAN);
+            match key.as_str() {
+                "n" => cell.events as f64 == number,
+                "jitter" => cell.jitter == number,
+                "step" => cell.step_ms as f64 == number,
+                "missed" => cell.missed == number,
+                "hand" => cell.by_hand == (value == "yes"),
+                _ => true,
+            }
+        })
+}
+
+/// Runs all cells, as many at once as `threads=` says, and prints each when it is done.
+fn all(cells: &[Cell], runs: u32) -> Vec<(Cell, Count, Reliability)> {
+    let threads = std::env::args().find_map(|w| w.strip_prefix("threads=").map(str::to_owned));
+    let threads = threads.and_then(|t| t.parse().ok()).unwrap_or(1_usize);
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<Option<(Cell, Count, Reliability)>>> = Mutex::new(vec![None; cells.len()]);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (count, reliability, text) = one(cell, runs);
+                    let Ok(mut done) = done.lock() else { return };
+                    print!("{text}");
+                    if let Some(place) = done.iter_mut().find(|d| d.is_none()) {
+                        *place = Some((*cell, count, reliability));
+                    }
+                }
+            });
+        }
+    });
+    done.into_inner().map(|d| d.into_iter().flatten().collect()).unwrap_or_default()
+}
+
+/// Runs one cell: what it came to, and what is to be printed of it.
+fn one(cell: &Cell, runs: u32) -> (Count, Reliability, String) {
+    let mut reliability = Reliability::default();
+    let mut text = String::new();
+    let mut tell = |run: u32, came: Came, case: &Case, reading: &Reading| {
+        let missed = missed(case, reading).filter(|_| has("narrow"));
+        let told = match came {
+            Came::Wrong if has("wrong") || has("left") => true,
+            Came::Left => has("left"),
+            _ => false,
+        };
+        if told || missed.is_some() {
+            let missed = missed.unwrap_or_default();
+            text += &format!("  {run} {came:?}:{missed} {} {:?}\n", shown(reading), reading.why);
+        }
+    };
+    let mut count = study::run(cell, 0..runs, &mut reliability, &mut tell);
+    let mut lines = line(cell, &count);
+    // A hundred runs cannot show less than one in a hundred.
+    let doubtful = study::at_most(count.held, count.periods, 0.95) < 0.02;
+    if has("again") && (count.wrong > 0 || doubtful) {
+        let mut more = Reliability::default();
+        count.add(&study::run(cell, runs..10 * runs, &mut more, &mut tell));
+        lines += &format!("  again {}", line(cell, &count));
+    }
+    (count, reliability, lines + &text)
+}
+
+/// The interval and the period it misses, where it does.
+fn missed(case: &Case, reading: &Reading) -> Option<String> {
+    let r = &reading.rhythm;
+    let (period, low, high) = (case.period?, r.low_s?, r.high_s?);
+    let mean = r.period_s?;
+    let sd = (high - low) / 3.92;
+    (!(low..=high).contains(&period)).then(|| {
+        format!(" {low:.3}..{high:.3} misses {period:.3} by {:.1} sd", (mean - period) / sd)
+    })
+}
+
 /// What is claimed of the labelled series, and the negative controls' score.
-fn controls() {
+fn controls(runs: u32) {
+    drawn_controls(runs);
     let Some(folder) = hopclock_tests::material("rhythm_study controls") else { return };
     let all = match rhythm_controls::read(&folder.join("timing")) {
         Ok(all) => all,
@@ -95,6 +155,23 @@ fn controls() {
         }
     }
     println!("negative controls: {} of {} are told to have a clock or a period", score.1, score.0);
+}
+
+/// What is claimed of series drawn without a clock.
+fn drawn_controls(runs: u32) {
+    println!("without a clock         n  runs  clock named");
+    for kind in CLOCKLESS {
+        for events in [5, 7, 14, 28, 60, 200] {
+            let named = (0..runs)
+                .filter(|run| {
+                    let mut dice = Dice::new(u64::from(*run) * 613 + events as u64);
+                    let reading = rhythm::read(&clockless(kind, events, &mut dice));
+                    rhythm_controls::is_clock(reading.rhythm.anchor)
+                })
+                .count();
+            println!("{:20} {events:4} {runs:5} {named:6}", format!("{kind:?}"));
+        }
+    }
 }
 
 /// Series left open are drawn on for as many ends as were said to be needed: named right, wrong,
@@ -173,74 +250,6 @@ fn rivals(runs: u32) {
     }
 }
 
-/// The grid for one truth.
-fn cells(truth: Truth) -> Vec<Cell> {
-    let mut all = Vec::new();
-    let jitters: &[f64] = if truth.ticks() { &[0.02, 0.5, 5.0] } else { &[0.2] };
-    let missed: &[f64] = if truth.ticks() { &[0.0, 0.15] } else { &[0.0] };
-    let hands: &[bool] = match truth {
-        // Without a restart by hand nothing tells a loop from a timer that the open starts.
-        Truth::Loop => &[true],
-        Truth::ChangedWall => &[false],
-        _ if truth.ticks() => &[false, true],
-        _ => &[false],
-    };
-    for events in [5, 7, 14, 28, 60] {
-        for &jitter in jitters {
-            for step_ms in [1000, 1] {
-                for &missed in missed {
-                    for &by_hand in hands {
-                        all.push(Cell { truth, events, jitter, step_ms, missed, by_hand });
-                    }
-                }
-            }
-        }
-    }
-    all
-}
-
-/// Runs one cell.
-fn run(cell: &Cell, runs: u32, reliability: &mut Reliability, told: &mut Vec<String>) -> Count {
-    let keep = std::env::args().any(|w| w == "left");
-    let mut count = Count::default();
-    for seed in 0..runs {
-        let mut dice = Dice::new(u64::from(seed) * 1_000_003 + cell.events as u64);
-        let case = draw(cell, &mut dice);
-        let reading = rhythm::read(&case.series);
-        let said = reading.rhythm.anchor;
-        if said == cell.truth.anchor() {
-            count.right += 1;
-        } else if said == Anchor::Undetermined || case.also.contains(&said) {
-            count.left += 1;
-            if keep {
-                told.push(format!("  left {seed}: {:?} {}", reading.why, shown(&reading)));
-            }
-        } else {
-            count.wrong += 1;
-            told.push(format!("  seed {seed}: {}", shown(&reading)));
-        }
-        let led = reading.models.first().is_some_and(|m| m.anchor == cell.truth.anchor());
-        count.led += u32::from(led);
-        for m in &reading.models {
-            let at = ((m.probability * 20.0) as usize).min(19);
-            let Some(r) = reliability.0.get_mut(at) else { continue };
-            r.0 += m.probability;
-            r.1 += u32::from(m.anchor == cell.truth.anchor());
-            r.2 += 1;
-        }
-        let regime = reading.regimes.get(1);
-        count.changes += u32::from(regime.is_some());
-        let dated = regime.zip(case.changed).is_some_and(|(r, at)| r.from.abs_diff(at) <= 1);
-        count.dated += u32::from(dated);
-        let r = &reading.rhythm;
-        if let (Some(p), Some(low), Some(high)) = (case.period, r.low_s, r.high_s) {
-            count.periods += 1;
-            count.held += u32::from((low..=high).contains(&p));
-        }
-    }
-    count
-}
-
 /// A wrong name, with what was weighed.
 fn shown(reading: &rhythm::Reading) -> String {
     let model =
@@ -248,25 +257,26 @@ fn shown(reading: &rhythm::Reading) -> String {
     reading.models.iter().map(model).collect::<Vec<_>>().join(", ")
 }
 
-/// Prints one cell.
-fn line(cell: &Cell, runs: u32, c: &Count) {
+/// One cell's line.
+fn line(cell: &Cell, c: &Count) -> String {
     let share = |n: u32, of: u32| 100.0 * f64::from(n) / f64::from(of.max(1));
     let cover =
         if c.periods > 0 { format!("{:5.1}", share(c.held, c.periods)) } else { "    –".into() };
-    println!(
-        "{:12} {:3} {:7.2} {:5} {:6.2} {:>4}  {:5.1} {:5.1} {:5.1} {:5.1} {cover} {:6.1} {:5.1}{}",
+    format!(
+        "{:12} {:3} {:7.2} {:5} {:6.2} {:>4}  {:5.1} {:5.1} {:5.1} {:5.1} {cover} {:6.1} {:5.1}{}{}\n",
         format!("{:?}", cell.truth),
         cell.events,
         cell.jitter,
         cell.step_ms,
         cell.missed,
         if cell.by_hand { "yes" } else { "no" },
-        share(c.right, runs),
-        share(c.wrong, runs),
-        share(c.left, runs),
-        share(c.led, runs),
-        share(c.changes, runs),
-        share(c.dated, runs),
-        if share(c.wrong, runs) > 1.0 { "  wrong" } else { "" },
-    );
+        share(c.right, c.runs),
+        share(c.wrong, c.runs),
+        share(c.left, c.runs),
+        share(c.led, c.runs),
+        share(c.changes, c.runs),
+        share(c.dated, c.runs),
+        if c.misled() { "  wrong" } else { "" },
+        if c.narrow() { "  narrow" } else { "" },
+    )
 }

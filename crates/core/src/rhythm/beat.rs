@@ -26,6 +26,9 @@ pub(super) struct Setup {
     pub(super) kind: Kind,
     /// Where the period is looked for, and how wide (one standard deviation); 0 is exactly there.
     pub(super) period: (f64, f64),
+    /// How well its centre is known from the ages alike (one standard deviation): until the filter
+    /// knows better, it is by this that an end is judged.
+    pub(super) guide: f64,
     /// Scatter of one cycle, seconds.
     pub(super) scatter: f64,
     /// Variance of a stamp's rounding.
@@ -102,9 +105,9 @@ const HOUR: f64 = 3e-3;
 
 /// How much later a tick may show whose reconnect, or whose run, had to be tried again: log-uniform
 /// between these, seconds, and never more than a quarter of the period.
-const BACK_OFF: (f64, f64) = (0.5, 300.0);
+pub(super) const BACK_OFF: (f64, f64) = (0.5, 300.0);
 /// Late ticks among all (pseudo-counts of late and other ticks).
-const LATE: (f64, f64) = (0.3, 15.0);
+pub(super) const LATE: (f64, f64) = (0.3, 15.0);
 
 /// Logarithm of the density of a tick `late` seconds after its time for having been tried again.
 fn ln_late(late: f64, period: f64) -> f64 {
@@ -226,6 +229,14 @@ impl State {
         (st, xx + h.seen_var)
     }
 
+    /// The state with the period the ages alike give, while that is the better known: else a first
+    /// end that is late or no tick at all would be taken for the period.
+    fn guided(&self, set: &Setup) -> Option<State> {
+        let known = set.guide * set.guide;
+        let better = known < self.cc && set.kind != Kind::Grid;
+        better.then_some(State { c: set.period.0, cc: known, xc: 0.0, ..*self })
+    }
+
     /// Nearest whole number of periods to `end`, at least one.
     fn count(&self, end: f64) -> f64 {
         ((end - self.x) / self.c.max(1e-9)).round().clamp(1.0, 1e6)
@@ -262,7 +273,8 @@ fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &He
     let (a, b) = set.strangers;
     let odd = (a + tally.strange) / (a + b + tally.strange + tally.ticks);
     let miss = (1.0 + tally.missed) / (12.0 + tally.missed + tally.ticks);
-    let k = if set.kind == Kind::Age { 1.0 } else { st.count(h.end) };
+    let guided = st.guided(set);
+    let k = if set.kind == Kind::Age { 1.0 } else { guided.unwrap_or(*st).count(h.end) };
     let (then, var) = st.ahead(k, h);
     let residual = h.end - then.x;
     let ln_k = ln_count(k, miss);
@@ -271,8 +283,15 @@ fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &He
     let ln_odd = odd.ln() + ln_stranger(h.end - h.from, set.period.0);
     let ln_hour = hour_shift(set, ln_k, residual, var);
     let ln_back = backed_off(set, tally, ln_k, residual, var);
-    let ln_all = ln_sum(&[ln_tick, ln_odd, ln_hour, ln_back]);
-    *ln_z += ln_all;
+    *ln_z += ln_sum(&[ln_tick, ln_odd, ln_hour, ln_back]);
+    let (ln_tick, ln_back) = match guided.map(|g| g.ahead(k, h)) {
+        Some((then, var)) => {
+            let residual = h.end - then.x;
+            let seen = State::ln_seen(residual, var, set.rounding);
+            ((1.0 - odd).ln() + ln_k + seen, backed_off(set, tally, ln_k, residual, var))
+        }
+        None => (ln_tick, ln_back),
+    };
     if ln_back > ln_tick.max(ln_odd).max(ln_hour) {
         // The beat goes on from it; how long it took says nothing of the timer.
         *st = match set.kind {

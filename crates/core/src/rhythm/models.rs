@@ -6,6 +6,7 @@
 
 use super::beat::{self, Fit, Kind, Setup, Times};
 use super::bursts::Bursts;
+use super::cycle;
 use super::data::Data;
 use super::exact;
 use super::prior::{self, Extra, ln_sum};
@@ -296,8 +297,8 @@ fn silences(data: &Data, ages: &[f64], scores: &mut Vec<Option<Score>>) {
     scores.push(idle);
 }
 
-/// The parts the best setting of `score` saw in the data, by index of the end.
-pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
+/// The ends in the order a score follows them, with what each counts from: place, end, reference.
+fn followed(data: &Data, score: &Score) -> (Vec<usize>, Vec<f64>, Vec<Option<f64>>) {
     let last: Vec<Option<f64>> =
         data.ends.iter().zip(&data.silences).map(|(e, s)| s.map(|s| e - s)).collect();
     let opens = match (score.anchor, data.has_opens()) {
@@ -309,6 +310,33 @@ pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
     let order = if aged { data.open_order() } else { (0..data.ends.len()).collect() };
     let ends: Vec<f64> = order.iter().filter_map(|i| data.ends.get(*i).copied()).collect();
     let opens: Vec<Option<f64>> = order.iter().filter_map(|i| opens.get(*i).copied()).collect();
+    (order, ends, opens)
+}
+
+/// The posterior of the period near its best value with nothing decided about any end; `None` where
+/// the filter's word must do.
+pub(super) fn sharper(data: &Data, score: &Score) -> Option<Vec<(f64, f64, f64)>> {
+    let setup = score.setup?;
+    if score.change.is_some() && data.parallel {
+        return None;
+    }
+    let (_, ends, opens) = followed(data, score);
+    let times = Times { ends: &ends, opens: &opens };
+    let near = |p: &&(f64, f64, f64)| (p.1 - setup.period.0).abs() < NEAR * setup.period.0;
+    let own: Vec<(f64, f64, f64)> = score.periods.iter().filter(near).copied().collect();
+    let (mean, var) = moments(&own);
+    let share: f64 = own.iter().map(|p| p.0).sum();
+    let found = cycle::posterior(&times, &setup, (mean, var.sqrt()))?;
+    let rest = score.periods.iter().filter(|p| !near(p)).copied();
+    Some(found.into_iter().map(|(w, c, v)| (w * share, c, v)).chain(rest).collect())
+}
+
+/// Periods closer than this share are one.
+const NEAR: f64 = 0.02;
+
+/// The parts the best setting of `score` saw in the data, by index of the end.
+pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
+    let (order, ends, opens) = followed(data, score);
     let times = Times { ends: &ends, opens: &opens };
     let run = |from: usize, to: usize, setup: Option<Setup>| {
         let seen = setup.and_then(|s| beat::run(&regime::part(&times, from, to), &s, true));
@@ -353,6 +381,13 @@ fn gaps_alone(data: &Data, kind: Kind, extra: Extra) -> Option<(f64, f64)> {
     let search = Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false };
     let found = score(&search::fits(&times, &search), (Anchor::Open, 1.0), extra)?;
     Some(moments(&found.periods))
+}
+
+/// Variance of the bells near a period; `None` where there are none.
+pub(super) fn near(periods: &[(f64, f64, f64)], about: f64) -> Option<f64> {
+    let own = periods.iter().filter(|p| (p.1 - about).abs() < NEAR * about).copied();
+    let own: Vec<(f64, f64, f64)> = own.collect();
+    (!own.is_empty()).then(|| moments(&own).1)
 }
 
 /// Mean and variance of a mixture of bells.

@@ -94,6 +94,10 @@ pub(super) fn fits(times: &Times<'_>, search: &Search<'_>) -> Fits {
     let range = Scatter::of(scale, search.step);
     let width = (range.high - range.low) / COARSE as f64;
     let at = |i: usize| range.low + width * i as f64;
+    let ages = times.ages();
+    let near: Vec<(f64, f64, f64)> =
+        search.at.iter().map(|a| (a.0, a.1, guide(&ages, *a, search.step))).collect();
+    let search = &Guided { search, near: &near };
     let mut nodes: Vec<Node> = (0..=COARSE).map(|i| node(times, search, at(i))).collect();
     // The scatter's logarithm is known to about 1 / sqrt(2 n).
     let fine = 1.0 / (2.0 * times.ends.len() as f64).sqrt();
@@ -101,12 +105,29 @@ pub(super) fn fits(times: &Times<'_>, search: &Search<'_>) -> Fits {
     weigh(nodes, &range)
 }
 
+/// A search, with how well each place is known: (centre, half width, [`Setup::guide`]).
+struct Guided<'a> {
+    search: &'a Search<'a>,
+    near: &'a [(f64, f64, f64)],
+}
+
+/// How well the middle of the ages about a place is known, by their own spread: without bound of
+/// less than three.
+fn guide(ages: &[f64], (centre, half): (f64, f64), step: f64) -> f64 {
+    let off = ages.iter().map(|a| (a - centre).abs()).filter(|off| *off <= half);
+    let off: Vec<f64> = off.collect();
+    match off.len() {
+        0..3 => f64::INFINITY,
+        n => 1.9 * super::data::median(&off) / (n as f64).sqrt() + 0.5 * step,
+    }
+}
+
 /// The fits at one scatter, the same period only once.
-fn node(times: &Times<'_>, search: &Search<'_>, x: f64) -> Node {
+fn node(times: &Times<'_>, Guided { search, near }: &Guided<'_>, x: f64) -> Node {
     let scatter = x.exp();
     let stamps = if search.kind == Kind::Age { 2.0 } else { 1.0 };
     let mut found: Vec<(Setup, Fit)> = Vec::new();
-    for &(centre, half) in search.at {
+    for &(centre, half, guide) in *near {
         let wide = if half > 0.0 { half + 2.0 * scatter + stamps * search.step } else { 0.0 };
         let setup = Setup {
             kind: search.kind,
@@ -115,6 +136,7 @@ fn node(times: &Times<'_>, search: &Search<'_>, x: f64) -> Node {
             rounding: search.step * search.step / 12.0,
             strangers: search.strangers,
             hour_shift: search.hour_shift,
+            guide,
         };
         if let Some(fit) = beat::run(times, &setup, false).filter(|f| f.ticks > 0) {
             found.push((setup, fit));
@@ -136,7 +158,7 @@ fn node(times: &Times<'_>, search: &Search<'_>, x: f64) -> Node {
 }
 
 /// Halves the steps around the best scatter until they are `fine`, then fills in beside it.
-fn refine(times: &Times<'_>, search: &Search<'_>, nodes: &mut Vec<Node>, fine: f64) {
+fn refine(times: &Times<'_>, search: &Guided<'_>, nodes: &mut Vec<Node>, fine: f64) {
     for _ in 0..12 {
         let best = nodes.iter().enumerate().max_by(|a, b| a.1.best.total_cmp(&b.1.best));
         let Some((i, best)) = best.map(|(i, n)| (i, n.x)) else { return };

@@ -18,6 +18,8 @@ pub(super) const SURE: (f64, f64) = (0.90, 9.0);
 /// The same between a timer from the open, a schedule and a free clock, which differ in little but
 /// where noise goes.
 pub(super) const SURER: (f64, f64) = (0.95, 19.0);
+/// Ends below which a clock set anew is known by few on either side of its date.
+const HALVES: usize = 20;
 /// A rival below this is one by its fit alone.
 const REFUTED: f64 = 1e-3;
 /// What a leader must hold of that by itself, where there are fewer ages than these.
@@ -294,6 +296,11 @@ fn tied(data: &Data, ranked: &[Ranked]) -> Option<&'static str> {
         let scatters = [open, grid].map(|s| s.setup.map_or(1.0, |s| s.scatter / data.step));
         let scatter = scatters.iter().copied().fold(1.0, f64::min);
         let fine = scatter < FINE;
+        let change = ranked.first().is_some_and(|r| r.score.change.is_some());
+        if change && data.ends.len() < HALVES && grid.anchor == Anchor::Wall {
+            // What was set anew is known by half of the ends, and what set it may have moved it.
+            return (open.ln - grid.ln).abs() < 4.0 * TIE;
+        }
         if lead != Anchor::Open {
             let slack = slack(data.ends.len() as f64, scatter);
             return (open.ln_peak - grid.ln_peak).abs() < slack;
@@ -394,9 +401,12 @@ fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
     if fixed {
         // A schedule's period is exact; how well the times show it is what a free grid says.
         let free = ranked.iter().find(|r| r.score.anchor == Anchor::FreeRunning);
-        let var = free.map_or(data.step * data.step, |f| models::moments(&f.score.periods).1);
+        let about = models::moments(&bells).0;
+        let var = free.and_then(|f| models::near(&f.score.periods, about));
+        let var = var.unwrap_or(data.step * data.step);
         bells.iter_mut().for_each(|b| b.2 = var.max(1e-12));
     }
+    bells = models::sharper(data, &clock.score).unwrap_or(bells);
     let at = |q: f64| quantile(&bells, q);
     let (mean, var) = models::moments(&bells);
     let rhythm = &mut out.rhythm;
