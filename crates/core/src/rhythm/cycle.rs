@@ -40,9 +40,11 @@ enum Shape {
     Exponential,
 }
 
-/// The shapes, as far as stamps show them, and what is believed of each beforehand.
-const SHAPES: [(Shape, f64); 3] =
-    [(Shape::Bell, 0.5), (Shape::HalfBell, 0.45), (Shape::Exponential, 0.05)];
+/// The shapes, as far as stamps show them.
+const SHAPES: [Shape; 3] = [Shape::Bell, Shape::HalfBell, Shape::Exponential];
+/// A shape whose evidence (natural logarithm) is this much worse than another's counts as much: where
+/// delays end and back-offs begin is a matter of words, and the interval holds for either.
+const AS_GOOD: f64 = 5.0;
 
 /// One end and what it counts from.
 struct Link {
@@ -61,6 +63,9 @@ struct Try {
     scatter: f64,
     shape: Shape,
 }
+
+/// Lengths: (logarithm of the weight, length, variance of the strip it stands for).
+type Points = Vec<(f64, f64, f64)>;
 
 /// The links with what does not vary.
 struct Course {
@@ -94,11 +99,23 @@ pub(super) fn posterior(
     if course.links.is_empty() || course.links.len() > MOST {
         return None;
     }
-    let points = course.points(&course.starts(times, setup, about));
-    let all = ln_sum(&points.iter().map(|p| p.0).collect::<Vec<_>>());
-    let bells = points.into_iter().map(|(ln, c, var)| ((ln - all).exp(), c, var));
+    let starts = course.starts(times, setup, about);
+    let top = starts.iter().map(|p| p.ln).fold(f64::NEG_INFINITY, f64::max);
+    let starts = starts.iter().filter(|p| p.ln > top - FAINT - AS_GOOD);
+    let each: Vec<(f64, Points)> = starts.map(|p| course.points(p)).map(evidence).collect();
+    let best = each.iter().map(|e| e.0).fold(f64::NEG_INFINITY, f64::max);
+    let bells = each.into_iter().flat_map(|(ln, points)| {
+        let share = (ln + AS_GOOD - best).min(0.0) - ln;
+        points.into_iter().map(move |(w, c, var)| ((w + share).exp(), c, var))
+    });
     let bells: Vec<(f64, f64, f64)> = bells.filter(|b| b.0 > 1e-7).collect();
-    (!bells.is_empty()).then_some(bells)
+    let all: f64 = bells.iter().map(|b| b.0).sum();
+    (!bells.is_empty()).then(|| bells.into_iter().map(|(w, c, v)| (w / all, c, v)).collect())
+}
+
+/// The evidence of a shape, the logarithm of its points' sum.
+fn evidence(points: Points) -> (f64, Points) {
+    (ln_sum(&points.iter().map(|p| p.0).collect::<Vec<_>>()), points)
 }
 
 /// What counts from what.
@@ -167,7 +184,7 @@ impl Course {
     /// The shapes a scatter lets tell apart.
     fn shapes(&self, scatter: f64) -> impl Iterator<Item = Shape> {
         let seen = scatter >= self.step / 2.0;
-        SHAPES.iter().map(|s| s.0).filter(move |s| seen || *s == Shape::Bell)
+        SHAPES.into_iter().filter(move |s| seen || *s == Shape::Bell)
     }
 
     /// The best length of a scatter and a shape, looked for from `from`.
@@ -192,42 +209,36 @@ impl Course {
         best
     }
 
-    /// Lengths with their weights, about the best of each shape.
-    fn points(&self, starts: &[Peak]) -> Vec<(f64, f64, f64)> {
+    /// Lengths with their weights: those of every scatter about the best of a shape.
+    fn points(&self, start: &Peak) -> Points {
         let range = Scatter::of(self.about, self.step);
         // The scatter's logarithm is known to about 1 / sqrt(2 n).
         let width = (0.7 / (2.0 * self.links.len() as f64).sqrt()).min(APART);
-        let top = starts.iter().map(|p| p.ln).fold(f64::NEG_INFINITY, f64::max);
         let mut all = Vec::new();
-        for start in starts.iter().filter(|p| p.ln > top - FAINT) {
-            let share = SHAPES.iter().find(|s| s.0 == start.at.shape).map_or(1.0, |s| s.1);
-            for way in [-1.0, 1.0] {
-                let mut peak = *start;
-                let mut x =
-                    start.at.scatter.ln() + if way > 0.0 { 0.5 * width } else { -0.5 * width };
-                for _ in 0..MANY {
-                    let scatter = x.exp();
-                    let by = scatter / peak.at.scatter;
-                    if x < range.low || scatter > WIDE * self.about {
-                        break;
-                    }
-                    let at = Try { scatter, ..peak.at };
-                    peak = self.peak(&Peak { at, wide: peak.wide * by.max(1.0), ..peak });
-                    let ln = range.ln_weight((x - width / 2.0).max(range.low), x + width / 2.0);
-                    all.extend(self.along(&peak, ln + share.ln()));
-                    if peak.ln < top - FAINT {
-                        break;
-                    }
-                    x += way * width;
+        for way in [-1.0, 1.0] {
+            let mut peak = *start;
+            let mut x = start.at.scatter.ln() + way * 0.5 * width;
+            for _ in 0..MANY {
+                let scatter = x.exp();
+                if x < range.low || scatter > WIDE * self.about {
+                    break;
                 }
+                let wider = (scatter / peak.at.scatter).max(1.0);
+                let at = Try { scatter, ..peak.at };
+                peak = self.peak(&Peak { at, wide: peak.wide * wider, ..peak });
+                let ln = range.ln_weight((x - width / 2.0).max(range.low), x + width / 2.0);
+                all.extend(self.along(&peak, ln));
+                if peak.ln < start.ln - FAINT {
+                    break;
+                }
+                x += way * width;
             }
         }
         all
     }
 
-    /// The lengths about a peak: (logarithm of the weight, length, variance of the strip it stands
-    /// for).
-    fn along(&self, peak: &Peak, ln_weight: f64) -> Vec<(f64, f64, f64)> {
+    /// The lengths about a peak.
+    fn along(&self, peak: &Peak, ln_weight: f64) -> Points {
         let late = Late::of(peak.at.scatter, self.about);
         let at = |length: f64| self.ln(&Try { length, ..peak.at }, &late);
         let reach = |way: f64| {
@@ -388,7 +399,7 @@ mod tests {
 
     #[test]
     fn every_shape_has_its_mean_and_spread() {
-        for (shape, _) in SHAPES {
+        for shape in SHAPES {
             let (bin, sd) = (0.001, 0.7);
             let below = |x: f64| (summed(shape, x + bin, sd) - summed(shape, x, sd)) / bin;
             let each = (-4000..8000).map(|i| f64::from(i) * bin);

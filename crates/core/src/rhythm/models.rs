@@ -253,8 +253,9 @@ fn grids(data: &Data, times: &Times<'_>, bursts: Option<&Bursts>) -> Vec<Option<
     // A loop's noise adds up as an age's does: only the grid can be told from it by likelihood.
     let peak = grid.as_ref().map_or(f64::NEG_INFINITY, |g| g.ln_peak);
     let best = grid.as_ref().filter(|g| g.change.is_none()).and_then(|g| g.setup);
+    let periods = either(grid.as_ref(), round.as_ref());
     let free = merge(grid, round, (0.85, 0.15));
-    let free = free.map(|s| Score { prior: 0.08, ln_peak: peak, grid: best, ..s });
+    let free = free.map(|s| Score { prior: 0.08, ln_peak: peak, grid: best, periods, ..s });
     let schedule = |times: &Times<'_>| wall(times, &times.gaps(), data);
     let mut all = vec![regime::scored(&own, Begins::Anywhere, &schedule), free];
     for score in all.iter_mut().flatten() {
@@ -266,6 +267,19 @@ fn grids(data: &Data, times: &Times<'_>, bursts: Option<&Bursts>) -> Vec<Option<
         all.push(Some(plain(Anchor::Event, 0.1, ln)));
     }
     all
+}
+
+/// The periods of a grid and of a loop, as if either were as likely beforehand: few ends tell them
+/// apart, and the interval is to hold for both.
+fn either(grid: Option<&Score>, round: Option<&Score>) -> Vec<(f64, f64, f64)> {
+    let all = [(grid, 0.3_f64), (round, 0.7)];
+    let all: Vec<(&Score, f64)> = all.into_iter().filter_map(|(s, w)| Some((s?, w))).collect();
+    let ln = ln_sum(&all.iter().map(|(s, w)| s.ln + w.ln()).collect::<Vec<_>>());
+    let scaled = |(s, w): (&Score, f64)| {
+        let by = (s.ln + w.ln() - ln).exp();
+        s.periods.iter().map(|p| (p.0 * by, p.1, p.2)).collect::<Vec<_>>()
+    };
+    all.into_iter().flat_map(scaled).collect()
 }
 
 /// Adds what the silences say: to the idle timer that they are it, to all others their own spread.

@@ -407,6 +407,14 @@ fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
         bells.iter_mut().for_each(|b| b.2 = var.max(1e-12));
     }
     bells = models::sharper(data, &clock.score).unwrap_or(bells);
+    if even(clock.score.anchor) && out.rhythm.anchor == Anchor::Undetermined && !data.has_opens() {
+        // Which of them it is stays open, and so does the period.
+        let rest = ranked.iter().filter(|r| even(r.score.anchor) && r.p < clock.p);
+        for other in rest.filter(|r| r.score.change.is_none()) {
+            let share = other.p / clock.p;
+            bells.extend(other.score.periods.iter().map(|b| (b.0 * share, b.1, b.2)));
+        }
+    }
     let at = |q: f64| quantile(&bells, q);
     let (mean, var) = models::moments(&bells);
     let rhythm = &mut out.rhythm;
