@@ -14,7 +14,7 @@ use super::prior::{Scatter, bell_below, ln_sum, normal};
 /// Links beyond which the filter is believed: the work grows with them.
 const MOST: usize = 400;
 /// A scatter beyond this share of the cycle makes no sharp timer.
-const WIDE: f64 = 0.05;
+const WIDE: f64 = 0.2;
 /// Steps of the scatter's logarithm where it is looked for.
 const APART: f64 = 0.4;
 /// Steps either way from the best.
@@ -38,13 +38,15 @@ enum Shape {
     HalfBell,
     /// The same with a longer end.
     Exponential,
+    /// Anywhere between two bounds, as an age spread on purpose.
+    Flat,
 }
 
 /// The shapes, as far as stamps show them.
-const SHAPES: [Shape; 3] = [Shape::Bell, Shape::HalfBell, Shape::Exponential];
+const SHAPES: [Shape; 4] = [Shape::Bell, Shape::HalfBell, Shape::Exponential, Shape::Flat];
 /// A shape whose evidence (natural logarithm) is this much worse than another's counts as much: where
 /// delays end and back-offs begin is a matter of words, and the interval holds for either.
-const AS_GOOD: f64 = 5.0;
+const AS_GOOD: f64 = 8.0;
 
 /// One end and what it counts from.
 struct Link {
@@ -336,6 +338,11 @@ fn summed(shape: Shape, x: f64, sd: f64) -> f64 {
             let own = sd / (1.0 - std::f64::consts::FRAC_2_PI).sqrt();
             let y = x / own + (std::f64::consts::FRAC_2_PI).sqrt();
             if y <= 0.0 { 0.0 } else { own * (2.0 * bell(y) - y - 2.0 * bell(0.0)) }
+        }
+        Shape::Flat => {
+            let half = sd * (3.0_f64).sqrt();
+            let y = (x + half).max(0.0);
+            if y < 2.0 * half { y * y / (4.0 * half) } else { x }
         }
         Shape::Exponential => {
             let y = x / sd + 1.0;

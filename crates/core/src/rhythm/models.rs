@@ -181,7 +181,9 @@ fn open(data: &Data) -> Option<Score> {
         let at = candidates(&ages);
         let search = Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false };
         let sharp = score(&search::fits(times, &search), (Anchor::Open, 0.48), extra);
-        merge(sharp, spread_age(&ages), (0.8, 0.2)).map(|s| Score { prior: 0.48, ..s })
+        let setup = sharp.as_ref().and_then(|s| s.setup);
+        let both = merge(sharp, spread_age(&ages), (0.8, 0.2));
+        both.map(|s| Score { prior: 0.48, setup: s.setup.or(setup), ..s })
     };
     if kind == Kind::Walk {
         let times = Times { ends: &data.ends, opens: &[] };
