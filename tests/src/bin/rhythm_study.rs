@@ -251,7 +251,7 @@ fn rivals(runs: u32) {
 }
 
 /// A wrong name, with what was weighed.
-fn shown(reading: &rhythm::Reading) -> String {
+fn shown(reading: &Reading) -> String {
     let model =
         |m: &rhythm::Model| format!("{:?} {:.3} {:.1}", m.anchor, m.probability, m.log_evidence);
     reading.models.iter().map(model).collect::<Vec<_>>().join(", ")
