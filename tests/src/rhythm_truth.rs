@@ -194,6 +194,9 @@ pub struct Case {
 /// One life, in seconds: open, last activity, end, and whether it is logged.
 type Life = (Option<f64>, Option<f64>, f64);
 
+/// Ends below which a clock that changes half way has less than three ages on one side.
+const FEW: usize = 8;
+
 /// Draws a series of the cell.
 pub fn draw(cell: &Cell, dice: &mut Dice) -> Case {
     let mut changed = None;
@@ -232,9 +235,11 @@ pub fn draw(cell: &Cell, dice: &mut Dice) -> Case {
         // What waits for half the timer is as much a stranger.
         (Truth::BackOff, _) if period.is_some_and(|p| p < 120.0) => vec![Anchor::Mixed],
         // A timer seen less than three times before it was set anew is as much a stranger.
-        (t, _) if t.changes() && cell.events < 8 => vec![Anchor::Mixed],
+        (t, _) if t.changes() && cell.events < FEW => vec![Anchor::Mixed],
         _ => Vec::new(),
     };
+    // Nor is either period then that of the clock.
+    let period = period.filter(|_| !cell.truth.changes() || cell.events >= FEW);
     Case {
         changed,
         also,

@@ -20,6 +20,8 @@ pub(super) const SURE: (f64, f64) = (0.90, 9.0);
 pub(super) const SURER: (f64, f64) = (0.95, 19.0);
 /// Ends below which a clock set anew is known by few on either side of its date.
 const HALVES: usize = 20;
+/// Ends in a row that make a multiple of the period worth a word.
+const SPARSE: usize = 3;
 /// A rival below this is one by its fit alone.
 const REFUTED: f64 = 1e-3;
 /// What a leader must hold of that by itself, where there are fewer ages than these.
@@ -417,9 +419,17 @@ fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
     }
     let at = |q: f64| quantile(&bells, q);
     let (mean, var) = models::moments(&bells);
+    let sparse = f64::from(sparse(data, clock));
     let rhythm = &mut out.rhythm;
     rhythm.period_s = Some(mean);
-    (rhythm.low_s, rhythm.high_s) = (Some(at(0.025)), Some(at(0.975)));
+    (rhythm.low_s, rhythm.high_s) = (Some(at(0.025)), Some(at(0.975) * sparse));
+    if sparse > 1.0 {
+        out.notes.push(format!(
+            "The latest ends come at every {sparse} periods alone: the clock may have been set to \
+             that many times the period."
+        ));
+    }
+    let rhythm = &mut out.rhythm;
     let counted = data.has_opens() && matches!(clock.score.anchor, Anchor::Open | Anchor::Mixed);
     let extra = match clock.score.anchor {
         Anchor::Idle => Extra::Lateness,
@@ -441,6 +451,20 @@ fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
         let proof = drift_is_delay(data, cycle - round, var);
         out.notes.extend(proof);
     }
+}
+
+/// Of how many periods every one of the latest ends is, where that is more than one and was one
+/// before: a clock set to a multiple leaves the same times as ends that nobody saw.
+fn sparse(data: &Data, clock: &Ranked) -> u32 {
+    let parts = models::parts(data, &clock.score);
+    let count = |part: &Part| match part {
+        Part::Tick(k) | Part::Late(k) => *k,
+        Part::Stranger | Part::Jump(_) => 0,
+    };
+    let counts: Vec<u32> = parts.iter().map(|p| count(&p.1)).collect();
+    let last = counts.last().copied().unwrap_or(1);
+    let run = counts.iter().rev().take_while(|k| **k == last).count();
+    if last > 1 && run >= SPARSE && run < counts.len() { last } else { 1 }
 }
 
 /// Two regimes, where a change of the timer is as sure as a name and the intervals stand apart.
