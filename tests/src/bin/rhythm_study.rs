@@ -174,11 +174,15 @@ fn drawn_controls(runs: u32) {
     }
 }
 
+/// Truths whose forecasts are tried.
+const POWER: [Truth; 6] =
+    [Truth::Open, Truth::OpenSeen, Truth::Jittered, Truth::Wall, Truth::WallSeen, Truth::Free];
+
 /// Series left open are drawn on for as many ends as were said to be needed: named right, wrong,
 /// still open.
 fn power(runs: u32) {
     println!("truth          n  jitter  step  said   more  right wrong  open");
-    for truth in [Truth::Open, Truth::OpenSeen, Truth::Wall, Truth::WallSeen, Truth::Free] {
+    for truth in POWER {
         for (events, jitter, step_ms) in
             [(7, 0.5, 1000), (14, 0.5, 1000), (14, 5.0, 1000), (14, 0.5, 1)]
         {

@@ -6,7 +6,8 @@
 use super::data::Data;
 use super::models;
 use super::prior::{self, Extra};
-use super::verdict::{DISCIPLINED, Ranked, SURE, SURER, TIE, slack};
+use super::spread;
+use super::verdict::{COUNT_TIE, DISCIPLINED, Ranked, SURE, SURER, TIE, slack};
 use crate::terms::Anchor;
 
 /// Most endings asked for; beyond it the answer is that no number would.
@@ -15,6 +16,11 @@ const FAR: u32 = 1000;
 const UNSURE: f64 = 2.2;
 /// A rival below this is none.
 const RIVAL: f64 = 0.005;
+/// What each age of a flat spread says against a bell as wide, in the natural logarithm: on average
+/// ln(√(2πe)/√12), and its standard deviation, that of a flat spread's square over two.
+const FLAT: (f64, f64) = (0.176, 0.45);
+/// Prior share of a flat spread among timers counted from the open.
+const FLAT_SHARE: f64 = 0.2;
 /// One-sided 95 % of the bell.
 const LUCK: f64 = 1.645;
 
@@ -54,6 +60,7 @@ impl View<'_> {
     fn against(&self, rival: &Ranked) -> Option<u32> {
         let lead = (self.first.p / rival.p.max(1e-12)).ln();
         match (self.first.score.anchor, rival.score.anchor) {
+            (Anchor::Open, Anchor::Count) => self.flat(rival),
             // Shapes of ages that differ so little no number of them parts.
             (Anchor::Count, _) | (_, Anchor::Count) => None,
             (Anchor::Random, _) => Some(6),
@@ -70,6 +77,22 @@ impl View<'_> {
             },
             _ => self.walks(lead),
         }
+    }
+
+    /// Until ages spread evenly between two bounds are told from those a number of requests makes:
+    /// each tells [`FLAT`] on average. A bell about a timer is what a number of requests makes.
+    fn flat(&self, rival: &Ranked) -> Option<u32> {
+        let flat = spread::uniform(&self.data.ages())?.ln_mass;
+        let (open, count) = (self.first.score.ln, rival.score.ln);
+        if flat + FLAT_SHARE.ln() < open - 1.0 {
+            return None;
+        }
+        let n = self.data.ages().len() as f64;
+        (1..=FAR).find(|more| {
+            let m = f64::from(*more);
+            let told = open - count + FLAT.0 * m - LUCK * FLAT.1 * m.sqrt();
+            told > COUNT_TIE.0 + COUNT_TIE.1 / (n + m)
+        })
     }
 
     /// Until noise that adds up is told from noise that does not.

@@ -32,7 +32,7 @@ pub(super) const TIE: f64 = 2.0;
 
 /// The same for a count of requests, whose evidence is not that of its best parameters: this much,
 /// and so much over the number of ages.
-const COUNT_TIE: (f64, f64) = (1.0, 9.0);
+pub(super) const COUNT_TIE: (f64, f64) = (1.0, 9.0);
 
 /// Connections shorter than this, seconds, with long pauses between them, are visits.
 const VISIT: f64 = 10.0;
