@@ -13,6 +13,7 @@ mod data;
 mod exact;
 mod matching;
 mod models;
+mod notes;
 pub mod plot;
 mod power;
 mod prior;

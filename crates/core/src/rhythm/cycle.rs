@@ -1,8 +1,8 @@
 //! The length of a cycle when nothing is decided about any end: each is a tick, a tick that shows
 //! late and a stranger at once, with what its stamp leaves open of it.
 //!
-//! The filter of [`super::beat`] decides end by end and takes delays for a bell. Over many ends that
-//! leans: a back-off too small to be seen is taken for the timer's, the long end of uneven delays
+//! The filter of [`super::beat`] decides end by end and takes delays for a bell. Over many ends
+//! that leans: a back-off too small to be seen is taken for the timer's, the long end of uneven delays
 //! for a back-off. Here the likelihood of a given length is summed over all of that, for a bell, a
 //! half bell and an exponential delay, on a grid of lengths and scatters. Only asked for the
 //! interval of a clock that leads; refuses long series, where the filter's word must do, and clocks
@@ -26,7 +26,8 @@ const FAINT: f64 = 9.0;
 /// Places within a step of the stamps, at most.
 const PLACES: usize = 24;
 
-/// Late ticks among all (pseudo-counts of late and other ticks): who backs off at all does so often.
+/// Late ticks among all (pseudo-counts of late and other ticks): who backs off at all does so
+/// often.
 const OFTEN: (f64, f64) = (0.3, 3.0);
 
 /// How a delay is spread about its mean, by its standard deviation.
@@ -44,8 +45,8 @@ enum Shape {
 
 /// The shapes, as far as stamps show them.
 const SHAPES: [Shape; 4] = [Shape::Bell, Shape::HalfBell, Shape::Exponential, Shape::Flat];
-/// A shape whose evidence (natural logarithm) is this much worse than another's counts as much: where
-/// delays end and back-offs begin is a matter of words, and the interval holds for either.
+/// A shape whose evidence (natural logarithm) is this much worse than another's counts as much:
+/// where delays end and back-offs begin is a matter of words, and the interval holds for either.
 const AS_GOOD: f64 = 8.0;
 
 /// One end and what it counts from.

@@ -39,14 +39,19 @@ pub(super) fn needed(data: &Data, ranked: &[Ranked]) -> Option<u32> {
     let noise = (scatter * scatter, data.step * data.step / 12.0);
     let view = View { data, first, noise };
     let rivals = ranked.iter().skip(1).filter(|r| r.p > RIVAL || tied(first, r));
-    let each: Option<Vec<u32>> = rivals.map(|r| view.against(r)).collect();
     // A name that lacks only ages needs those.
     let few = 7_u32.saturating_sub(data.ends.len() as u32).max(1);
-    let most = each?.into_iter().max().unwrap_or(0).max(few);
     // The fitted scatter and drift are uncertain themselves, the more the fewer ends there are; how
-    // much, the study says.
+    // much, the study says. The shape of ages stands on neither.
     let unsure = UNSURE * (1.0 + 6.0 / data.ends.len().max(1) as f64);
-    Some((f64::from(most) * unsure).ceil() as u32 + 4)
+    let stretched = |r: &Ranked, more: u32| match r.score.anchor {
+        Anchor::Count => f64::from(more),
+        _ => f64::from(more.max(few)) * unsure,
+    };
+    let each: Option<Vec<f64>> =
+        rivals.map(|r| view.against(r).map(|more| stretched(r, more))).collect();
+    let most = each?.into_iter().fold(f64::from(few), f64::max);
+    Some(most.ceil() as u32 + 4)
 }
 
 /// Whether two explanations are kept apart by priors alone.

@@ -7,6 +7,7 @@ use super::beat::{Kind, Part};
 use super::bursts::Bursts;
 use super::data::{self, Data};
 use super::models::{self, Score};
+use super::notes;
 use super::power;
 use super::prior::{self, Extra, ln_sum};
 use crate::rhythm::{Beat, CountsFrom, Model, PhaseBreak, Reading, Regime, Rhythm, Timer};
@@ -19,7 +20,11 @@ pub(super) const SURE: (f64, f64) = (0.90, 9.0);
 /// where noise goes.
 pub(super) const SURER: (f64, f64) = (0.95, 19.0);
 /// Ends below which a clock set anew is known by few on either side of its date.
-const HALVES: usize = 20;
+const HALVES: usize = 40;
+/// A timer beside others may spread over this share of itself.
+const WIDEST: f64 = 0.1;
+/// How often chance may bring as many ages about some value.
+const BY_CHANCE: f64 = 1e-3;
 /// Ends in a row that make a multiple of the period worth a word.
 const SPARSE: usize = 3;
 /// A rival below this is one by its fit alone.
@@ -117,11 +122,13 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
             Kind::Loop | Kind::Grid => CountsFrom::Grid,
             Kind::Age => CountsFrom::Own,
         });
-        said_of_breaks(&mut out);
-        said_of_loops(&data, &mut out);
+        notes::said_of_breaks(&mut out);
+        notes::said_of_loops(&data, &mut out);
     }
-    if anchor == Anchor::Wall {
-        out.notes.push(time_of_day(&data));
+    if let Some(wall) = ranked.first().filter(|_| anchor == Anchor::Wall) {
+        let period = out.rhythm.period_s.unwrap_or(0.0);
+        notes::said_of_hours(&data, &models::parts(&data, &wall.score), period.round(), &mut out);
+        out.notes.push(notes::time_of_day(&data));
     }
     if let Some(b) = Bursts::of(&data) {
         out.notes.push(format!("Ends come in {} bursts of up to {}.", b.count, b.largest));
@@ -131,6 +138,7 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
         out.rhythm.events_needed = power::needed(now.as_ref().unwrap_or(&data), &ranked);
         let more = out.rhythm.events_needed;
         out.next.extend(more.map(|n| format!("About {n} more endings would tell.")));
+        notes::said_of_counts(uneven(&ranked), &mut out);
     }
     if matches!(anchor, Anchor::Open | Anchor::Undetermined) && !data.has_silences() {
         out.notes.push(
@@ -139,18 +147,6 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
         );
     }
     out
-}
-
-/// When in the local day the last end was.
-fn time_of_day(data: &Data) -> String {
-    let last = data.ends.last().copied().unwrap_or(0.0);
-    let t = (data.day_s + last).rem_euclid(86_400.0) as u32;
-    format!(
-        "The latest of them was at {:02}:{:02}:{:02} local time.",
-        t / 3600,
-        t / 60 % 60,
-        t % 60
-    )
 }
 
 /// None or one age: its length at most.
@@ -248,6 +244,10 @@ fn name(data: &Data, ranked: &[Ranked], ages: usize) -> (Anchor, Option<String>)
     if lead == Anchor::Count && !data.has_opens() {
         let why = "The ages are uneven as a limit on the number of requests makes them, but without \
                    openings reconnects may make them so.";
+        return (Anchor::Undetermined, Some(why.to_owned()));
+    }
+    if lead == Anchor::Mixed && !stands_out(data, &first.score) {
+        let why = "Some ages lie close together, but hardly more of them than chance brings.";
         return (Anchor::Undetermined, Some(why.to_owned()));
     }
     // What counts from a known moment shows itself in three ages; a course of ends does not.
@@ -360,6 +360,41 @@ fn counted(ranked: &[Ranked], ages: usize) -> bool {
         return false;
     };
     count.ln > open.ln - COUNT_TIE.0 - COUNT_TIE.1 / ages as f64
+}
+
+/// Whether more ages stand about a timer than those on either side of it foretell: what many ends
+/// without a clock look like no family of curves knows, and a timer beside them must show itself.
+fn stands_out(data: &Data, score: &Score) -> bool {
+    let Some(setup) = score.setup.filter(|_| score.timers.is_empty()) else { return true };
+    let centre = models::moments(&score.periods).0;
+    let reach = 2.5 * setup.scatter + data.step;
+    if reach > WIDEST * centre {
+        return false;
+    }
+    let ages = data.ages();
+    let within = |r: f64| ages.iter().filter(|a| (**a - centre).abs() <= r).count() as f64;
+    let (own, about) = (within(reach), within(5.0 * reach));
+    let mean = (about - own) / 4.0 + 0.5;
+    // Poisson's tail, at any of as many places as there are ages.
+    let mut term = (-mean).exp();
+    let mut below = 0.0;
+    for k in 0..own as u32 {
+        below += term;
+        term *= mean / f64::from(k + 1);
+    }
+    (1.0 - below).max(0.0) * (ages.len() as f64) < BY_CHANCE
+}
+
+/// Whether a timer from the open and a count of requests are what is left.
+fn uneven(ranked: &[Ranked]) -> bool {
+    let pair = |a: Option<&Ranked>, b: Option<&Ranked>| {
+        let of = |r: Option<&Ranked>| r.map(|r| r.score.anchor);
+        matches!(
+            (of(a), of(b)),
+            (Some(Anchor::Open), Some(Anchor::Count)) | (Some(Anchor::Count), Some(Anchor::Open))
+        )
+    };
+    pair(ranked.first(), ranked.get(1))
 }
 
 /// Whether a schedule's drift is bounded (95 %) below what undisciplined clocks commonly have.
@@ -564,32 +599,4 @@ fn breaks(beats: &[(usize, Beat)]) -> Vec<PhaseBreak> {
         Beat::Tick(_) | Beat::Stranger => None,
     });
     found.collect()
-}
-
-/// What else leaves the same times as a timer from the open of which only ends are known.
-fn said_of_loops(data: &Data, out: &mut Reading) {
-    if out.rhythm.anchor == Anchor::Open && !data.has_opens() && out.breaks.is_empty() {
-        out.notes.push(
-            "A program that sleeps this long and then reconnects by itself leaves the same times; \
-             one connection restarted by hand tells."
-                .to_owned(),
-        );
-    }
-}
-
-/// What jumps mean, and what to do where there are none and the anchor is open.
-fn said_of_breaks(out: &mut Reading) {
-    let open = out.models.iter().find(|m| m.anchor == Anchor::Open).map_or(0.0, |m| m.probability);
-    if !out.breaks.is_empty() && open > 0.8 {
-        out.notes.push(
-            "The phase moved at a reconnect off the beat and stayed moved: a schedule or a free \
-             clock would have kept its phase."
-                .to_owned(),
-        );
-    } else if out.breaks.is_empty() && out.rhythm.anchor == Anchor::Undetermined {
-        let by_hand = "Restart one connection by hand and see when it dies: a timer counted from \
-                       the open moves with it, a schedule does not.";
-        out.notes.push(by_hand.to_owned());
-        out.next.push(by_hand.to_owned());
-    }
 }
