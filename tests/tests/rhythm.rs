@@ -1,8 +1,7 @@
 //! `hopclock rhythm` as a user runs it: the story's series, the labelled series of the material,
 //! and what goes wrong. A small part of the simulation study guards the names given.
 
-use hopclock_core::rhythm;
-use hopclock_core::terms::Anchor;
+use hopclock_core::rhythm::{self, Reading};
 use hopclock_tests::command::{Hopclock, run};
 use hopclock_tests::rhythm_clockless::{CLOCKLESS, clockless};
 use hopclock_tests::rhythm_study::{self as study, Came, Count, Reliability};

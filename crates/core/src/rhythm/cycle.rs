@@ -2,11 +2,10 @@
 //! late and a stranger at once, with what its stamp leaves open of it.
 //!
 //! The filter of [`super::beat`] decides end by end and takes delays for a bell. Over many ends
-//! that leans: a back-off too small to be seen is taken for the timer's, the long end of uneven delays
-//! for a back-off. Here the likelihood of a given length is summed over all of that, for a bell, a
-//! half bell and an exponential delay, on a grid of lengths and scatters. Only asked for the
-//! interval of a clock that leads; refuses long series, where the filter's word must do, and clocks
-//! that keep a grid.
+//! that leans: a back-off too small to be seen is taken for the timer's, the long end of uneven
+//! delays for a back-off. Here the likelihood of a given length is summed over all of that, for
+//! four shapes of delay, on a grid of lengths and scatters. Only asked for the interval of a clock
+//! that leads; refuses long series, where the filter's word must do, and clocks that keep a grid.
 
 use super::beat::{self, BACK_OFF, Kind, Part, Setup, Times, ln_stranger};
 use super::prior::{Scatter, bell_below, ln_sum, normal};
@@ -90,6 +89,11 @@ pub(super) fn posterior(
 ) -> Option<Vec<(f64, f64, f64)>> {
     let step = (12.0 * setup.rounding).sqrt();
     if setup.kind == Kind::Grid || setup.scatter > WIDE * about.0 || about.0 < 4.0 * step {
+        return None;
+    }
+    // An age that never varies is as sharp as the filter says.
+    let least = Scatter::of(about.0, step).low.exp();
+    if setup.kind == Kind::Age && setup.scatter < 2.0 * least {
         return None;
     }
     let course = Course {

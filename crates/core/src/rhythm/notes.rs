@@ -66,7 +66,8 @@ pub(super) fn said_of_hours(data: &Data, parts: &[(usize, Part)], period: f64, o
     let Some((at, later)) = moved else { return };
     let index = data.index.get(at).copied().unwrap_or(at);
     out.notes.push(format!(
-        "From ending {} on it runs an hour {}, as a schedule of local time does when the clocks change.",
+        "From ending {} on it runs an hour {}, as a schedule of local time does when the clocks \
+         change.",
         index + 1,
         if later { "later" } else { "earlier" },
     ));
@@ -74,7 +75,7 @@ pub(super) fn said_of_hours(data: &Data, parts: &[(usize, Part)], period: f64, o
 
 const HOUR: f64 = 3600.0;
 
-/// Whether a count of requests is what is left beside a timer: a restart by hand tells nothing then.
+/// Whether a count of requests is what is left beside a timer: a restart by hand tells nothing.
 fn counts(out: &Reading) -> bool {
     out.models.iter().take(2).any(|m| m.anchor == Anchor::Count)
 }
