@@ -9,6 +9,7 @@ mod captures;
 mod cause_pages;
 mod collect;
 mod commands;
+mod dumps;
 mod examples;
 mod fuzz;
 mod gather;

@@ -42,7 +42,8 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts, clocks: &[SeenClock]
     };
     let (own, other): (Vec<_>, Vec<_>) = entries.iter().copied().partition(|(_, e)| tied(e));
     if own.is_empty() {
-        return other.first().map(|(s, e)| another(s, e)).into_iter().collect();
+        let other = other.first().map(|(s, e)| another(s, e));
+        return other.into_iter().chain(destroyed(subject, facts)).collect();
     }
     let known = Known {
         clocks,
