@@ -285,6 +285,71 @@ fn a_balancers_line_states_how_long_the_request_took() {
     assert_eq!(r.events[0].stated_age.map(|g| g.secs_f64()), Some(60.001));
 }
 
+#[test]
+fn a_network_balancers_line_and_a_distributions_state_how_long_it_took() {
+    let path = hopclock_tests::repo().join("tests/logs/shapes.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let told = |begins: &str| {
+        let (_, line) = text
+            .lines()
+            .filter_map(|l| l.split_once('\t'))
+            .find(|(words, line)| format!("{words} {line}").starts_with(begins))
+            .unwrap();
+        let mut reader = LogReader::new(Options::default());
+        reader.line(line.as_bytes());
+        let r = reader.finish();
+        let secs = r.events[0].at.ns() / 1_000_000_000;
+        (secs, r.events[0].stated_age.map(|g| g.secs_f64()))
+    };
+    // 2018-12-20T02:59:40Z, when the connection ended; 2019-12-04T21:02:31Z, when the answer did.
+    assert_eq!(told("closed-by-peer tls 2.0"), (1_545_274_780, Some(300.012)));
+    assert_eq!(told("client-gone 2019-12-04"), (1_575_493_351, Some(12.345)));
+}
+
+/// One entry as `journalctl -o export` writes it; the message with its length in front if asked.
+fn exported(us: u64, pid: u32, message: &str, binary: bool) -> Vec<u8> {
+    let mut entry = format!(
+        "__CURSOR=s=6b1f;i={us:x};b=1;m=2;t=3;x=4\n__REALTIME_TIMESTAMP={us}\n\
+         __MONOTONIC_TIMESTAMP=86400000000\n_BOOT_ID=8f1c\n_TRANSPORT=syslog\nPRIORITY=6\n\
+         SYSLOG_IDENTIFIER=sshd\nSYSLOG_TIMESTAMP=May 10 05:14:22 \n_PID={pid}\n"
+    )
+    .into_bytes();
+    if binary {
+        entry.extend_from_slice(b"MESSAGE\n");
+        entry.extend_from_slice(&(message.len() as u64).to_le_bytes());
+        entry.extend_from_slice(message.as_bytes());
+    } else {
+        entry.extend_from_slice(format!("MESSAGE={message}").as_bytes());
+    }
+    entry.extend_from_slice(b"\n_CMDLINE=sshd: connection closed, session lost\n_UID=0\n\n");
+    entry
+}
+
+#[test]
+fn a_journals_export_is_read_as_its_lines() {
+    let mut text = Vec::new();
+    let opened = "Accepted publickey for deploy from 192.0.2.7 port 40112 ssh2";
+    text.extend(exported(1_715_310_862_123_456, 812, opened, false));
+    // Ten bytes: the length holds a line feed.
+    text.extend(exported(1_715_310_900_000_000, 813, "ten\nbytes.", true));
+    let ended = "Timeout, client not responding from user deploy 192.0.2.7 port 40112";
+    text.extend(exported(1_715_311_162_123_456, 812, ended, true));
+    for size in [1, 7, 4096] {
+        let mut reader = LogReader::new(Options::default());
+        text.chunks(size).for_each(|part| reader.feed(part));
+        let r = reader.finish();
+        let lives: Vec<_> = r.series.iter().flat_map(|s| &s.lives).collect();
+        assert_eq!(lives.len(), 1, "{:#?}", r.events);
+        let at = |i: Option<usize>| r.events[i.unwrap()].at;
+        assert_eq!(at(lives[0].end).since(at(lives[0].open)).secs_f64(), 300.0);
+        let end = &r.events[lives[0].end.unwrap()];
+        assert_eq!(end.words, ["keepalive-timeout-said"]);
+        let named = text.split(|b| *b == b'\n').nth(end.line as usize - 1);
+        assert_eq!(named, Some(&b"MESSAGE"[..]), "the line is the message's");
+        assert!(!r.zone_assumed && r.stamped == 3, "{:?}", r.notes);
+    }
+}
+
 /// A small generator: the tests must not change from run to run (xorshift, Marsaglia 2003).
 struct Dice(u64);
 
@@ -299,7 +364,10 @@ impl Dice {
 
 /// Lines stitched from pieces that logs are made of, and from bytes that they are not.
 fn any_line(dice: &mut Dice) -> Vec<u8> {
-    const PIECES: [&[u8]; 30] = [
+    const PIECES: [&[u8]; 33] = [
+        b"__CURSOR=s=1",
+        b"MESSAGE",
+        b"__REALTIME_TIMESTAMP=1715310862123456",
         b"2024-05-10T03:14:22Z ",
         b"May  5 10:00:00 host ",
         b"10:00:00 ",

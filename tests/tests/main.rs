@@ -23,6 +23,7 @@ mod kernel_vectors;
 mod lab;
 mod lab_pages;
 mod letter;
+mod log_cost;
 mod logs;
 mod manual;
 mod markdown;

@@ -10,6 +10,7 @@ mod dial;
 mod gate;
 mod gather;
 mod identity;
+mod journal;
 mod json;
 mod lengths;
 mod lines;
@@ -20,6 +21,8 @@ mod shapes;
 mod sieve;
 mod stamp;
 mod template;
+mod window;
+mod words;
 
 use crate::time::{Gap, Moment};
 
@@ -145,34 +148,41 @@ pub struct LogReading {
 pub struct LogReader {
     gather: gather::Gather,
     lines: lines::Lines,
+    journal: journal::Journal,
 }
 
 impl LogReader {
     /// A reader with nothing read yet.
     pub fn new(options: Options) -> Self {
-        Self { gather: gather::Gather::new(options, true), lines: lines::Lines::default() }
+        Self::with(options, true)
     }
 
     /// A reader that takes no short cuts: it tells the same, several times slower. For holding the
     /// quick one against it.
     pub fn thorough(options: Options) -> Self {
-        Self { gather: gather::Gather::new(options, false), lines: lines::Lines::default() }
+        Self::with(options, false)
+    }
+
+    fn with(options: Options, quick: bool) -> Self {
+        let gather = gather::Gather::new(options, quick);
+        Self { gather, lines: lines::Lines::default(), journal: journal::Journal::default() }
     }
 
     /// Takes the next part of the log, of any size, line ends included. Lines may be spread over
     /// parts.
     pub fn feed(&mut self, part: &[u8]) {
-        self.lines.feed(part, |line, clean| self.gather.line(line, clean));
+        self.lines.feed(part, |line| self.journal.line(line, &mut self.gather));
     }
 
     /// Takes the next line, without its line end. Any bytes are fine.
     pub fn line(&mut self, line: &[u8]) {
-        self.gather.line(line, false);
+        self.journal.line(lines::Line::new(line), &mut self.gather);
     }
 
     /// Pairs what was read.
     pub fn finish(mut self) -> LogReading {
-        self.lines.end(|line, clean| self.gather.line(line, clean));
+        self.lines.end(|line| self.journal.line(line, &mut self.gather));
+        self.journal.end(&mut self.gather);
         pairing::read(self.gather.finish())
     }
 }
@@ -182,7 +192,7 @@ pub fn stamped_lines(text: &[u8]) -> u64 {
     let mut gather = gather::Gather::new(Options::default(), true);
     let mut lines = lines::Lines::default();
     let mut stamped = 0;
-    let mut count = |line: &[u8], _| stamped += u64::from(gather.has_stamp(line));
+    let mut count = |line: lines::Line<'_>| stamped += u64::from(gather.has_stamp(line));
     lines.feed(text, &mut count);
     lines.end(&mut count);
     stamped

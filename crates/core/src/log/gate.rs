@@ -6,17 +6,7 @@
 //! Refuses to decide anything else: what passes is read in full, and what does not would have said
 //! nothing (a test holds both ways against each other).
 
-/// Bytes of a line that fit in.
-const ROOM: usize = 16 * 1024;
-
-/// Bytes folded at once.
-const STEP: usize = 16;
-
-/// Bytes whose words are found at once.
-const BLOCK: usize = 64;
-
-/// Bytes of a word that count.
-const WORD: usize = 8;
+use super::window::{BLOCK, GAP, WORD, Window, boxed, fold};
 
 /// Words that most lines hold: a pair that begins with one would be looked for too often.
 const COMMON: [&[u8]; 16] = [
@@ -27,11 +17,8 @@ const COMMON: [&[u8]; 16] = [
 /// Slots of the table of words; a power of two, and many times as large as there are words.
 const SLOTS: usize = 1 << 13;
 
-/// Bits of the table of beginnings.
-const STARTS: usize = 1 << 16;
-
-/// A separator, folded. Nothing else has the high bit.
-const GAP: u8 = 0x80;
+/// Places of the table of beginnings.
+const STARTS: usize = 1 << 15;
 
 /// The high bit of each byte.
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -65,21 +52,11 @@ pub(crate) struct Gate {
     slots: Box<[u16; SLOTS]>,
     /// The words; the first is unused.
     words: Vec<Word>,
-    /// A bit for each beginning of three bytes that a word has: most words of a line have none of
-    /// them, and are passed over at once.
-    starts: Box<[u64; STARTS / 64]>,
+    /// Whether a word may begin with four such bytes: most words of a line do not begin as any of
+    /// ours, and are passed over at once.
+    starts: Box<[bool; STARTS]>,
     /// Some text has no word to tell it by: every line passes.
     open: bool,
-}
-
-/// A line, folded. Kept between lines.
-#[derive(Debug)]
-pub(crate) struct Folded(Box<[u8; ROOM + 2 * BLOCK]>);
-
-impl Default for Folded {
-    fn default() -> Self {
-        Self(boxed(GAP))
-    }
 }
 
 /// A word and what it makes of a line.
@@ -94,7 +71,7 @@ struct Word {
 impl Gate {
     /// A gate that nothing passes.
     pub(crate) fn new() -> Self {
-        Self { slots: boxed(0), words: vec![Word::default()], starts: boxed(0), open: false }
+        Self { slots: boxed(0), words: vec![Word::default()], starts: boxed(false), open: false }
     }
 
     /// Lets through lines with this text in the given roles. `edges` tells whether a word of the
@@ -113,7 +90,9 @@ impl Gate {
             [(a, at), (b, next)] if at + 1 == *next => Some((*a, *b)),
             _ => None,
         });
-        match pairs
+        // One letter begins too much to be looked for.
+        let telling = pairs.filter(|(a, _)| a.len() > 1);
+        match telling
             .max_by_key(|(a, b)| (!COMMON.contains(a), a.len().min(WORD) + b.len().min(WORD)))
         {
             Some((a, b)) => {
@@ -129,26 +108,30 @@ impl Gate {
 
     /// Adds a word and its beginning. Behind a word stands a gap, and behind that anything.
     fn add_word(&mut self, key: u64, roles: u8) {
-        let gap = u64::from(GAP);
+        let gap = u32::from(GAP);
+        let four = key as u32;
         match key {
-            0..0x100 => (0..=gap).for_each(|any| self.begin(key | gap << 8 | any << 16)),
-            0x100..0x1_0000 => self.begin(key | gap << 16),
-            _ => self.begin(key),
+            // A word of one letter may begin in too many ways.
+            0..0x100 => self.starts.fill(true),
+            0x100..0x1_0000 => {
+                let any = (0..0x80).chain([gap]);
+                any.for_each(|any| self.begin(four | gap << 16 | any << 24));
+            }
+            0x1_0000..0x100_0000 => self.begin(four | gap << 24),
+            _ => self.begin(four),
         }
         self.add(key, roles);
     }
 
-    fn begin(&mut self, word: u64) {
-        let bit = beginning(word);
-        if let Some(bits) = self.starts.get_mut(bit / 64) {
-            *bits |= 1 << (bit % 64);
+    fn begin(&mut self, four: u32) {
+        if let Some(starts) = self.starts.get_mut(beginning(four)) {
+            *starts = true;
         }
     }
 
     /// Whether some word begins as these bytes do.
-    fn begins(&self, word: u64) -> bool {
-        let bit = beginning(word);
-        self.starts.get(bit / 64).is_some_and(|bits| bits >> (bit % 64) & 1 != 0)
+    fn begins(&self, four: u32) -> bool {
+        self.starts.get(beginning(four)).copied().unwrap_or(true)
     }
 
     /// Adds a word's roles.
@@ -196,70 +179,79 @@ impl Gate {
         }
     }
 
-    /// Whether a line may say something. `short` lines may say it with a verb alone.
-    pub(crate) fn passes(&self, line: &[u8], short: bool, folded: &mut Folded) -> bool {
-        // So many gaps follow that the last word can be loaded whole.
-        let filled = (line.len() + WORD).next_multiple_of(BLOCK);
-        let Some(buffer) = folded.0.get_mut(..filled) else { return true };
-        if self.open || line.len() > ROOM {
+    /// Whether a line may say something, by its words from `from` to `to` in a window. `short`
+    /// lines may say it with a verb alone.
+    pub(crate) fn passes(&self, window: &Window, (from, to): (usize, usize), short: bool) -> bool {
+        if self.open {
             return true;
         }
-        let (steps, gaps) = buffer.split_at_mut(line.len().next_multiple_of(STEP));
-        let (body, rest) = steps.split_at_mut(line.len());
-        body.copy_from_slice(line);
-        rest.fill(b' ');
-        gaps.fill(GAP);
-        for byte in steps {
-            *byte = fold(*byte);
-        }
         let enough = role::WORTH | if short { role::ALONE } else { 0 };
-        self.walk(buffer, enough)
-    }
-
-    /// Goes through the words of a folded line.
-    fn walk(&self, folded: &[u8], enough: u8) -> bool {
-        let (mut before, mut first, mut gap) = (0u64, 0, 1);
-        for (at, block) in folded.as_chunks::<BLOCK>().0.iter().enumerate() {
-            let gaps = gaps(block);
-            let mut starts = ((gaps << 1) | gap) & !gaps;
-            gap = gaps >> 63;
-            while starts != 0 {
-                let from = at * BLOCK + starts.trailing_zeros() as usize;
-                starts &= starts - 1;
-                // The gaps behind a line are longer than a word.
-                let Some(word) = folded.get(from..).and_then(|f| f.first_chunk()) else { continue };
-                let word = u64::from_le_bytes(*word);
-                before <<= 8;
-                if first == 0 && !self.begins(word) {
-                    continue;
-                }
-                let key = cut(word);
-                if first != 0 && self.word(both(first, key)).is_some() {
-                    return true;
-                }
-                first = 0;
+        // The roles of the words before, and how many words stand behind the last one with a role.
+        let (mut before, mut behind) = (0u64, 0);
+        // A word cut by the stamp before it begins where the stamp ends.
+        let mut cut = u64::from(window.is_word(from)) << (from % BLOCK);
+        let mut mask = u64::MAX << (from % BLOCK);
+        for block in from / BLOCK..to.div_ceil(BLOCK) {
+            let mut starts = window.starts(block) & mask | cut;
+            (mask, cut) = (u64::MAX, 0);
+            if to - block * BLOCK < BLOCK {
+                starts &= !(u64::MAX << (to % BLOCK));
+            }
+            let mut likely = self.likely(window, block, starts);
+            while likely != 0 {
+                let bit = likely.trailing_zeros();
+                likely &= likely - 1;
+                let at = block * BLOCK + bit as usize;
+                let key = cut_at_gap(window.eight(at));
                 let Some(word) = self.word(key) else { continue };
-                if word.roles & enough != 0 || any(before & REACH << 8) & word.wants != 0 {
+                if word.roles & enough != 0 {
                     return true;
                 }
-                before |= u64::from(word.roles);
-                if word.roles & role::FIRST != 0 {
-                    first = key;
+                if before != 0 {
+                    let passed = u64::MAX >> (63 - bit);
+                    behind += (starts & passed).count_ones();
+                    starts &= !passed;
+                    before = before.unbounded_shl(8 * behind);
+                    if any(before & REACH << 8) & word.wants != 0 {
+                        return true;
+                    }
+                } else {
+                    starts &= u64::MAX.unbounded_shl(bit + 1);
                 }
+                (before, behind) = (before | u64::from(word.roles), 0);
+                if word.roles & role::FIRST != 0 {
+                    let next = match starts {
+                        0 => window.next_word(at, to),
+                        more => Some(block * BLOCK + more.trailing_zeros() as usize),
+                    };
+                    if next.is_some_and(|next| self.pairs(key, cut_at_gap(window.eight(next)))) {
+                        return true;
+                    }
+                }
+            }
+            if before != 0 {
+                behind += starts.count_ones();
             }
         }
         false
     }
-}
 
-/// A bit for each byte of a block that is a gap.
-fn gaps(block: &[u8; BLOCK]) -> u64 {
-    let eights = block.as_chunks::<WORD>().0.iter().enumerate();
-    eights.fold(0, |all, (at, eight)| {
-        let high = (u64::from_le_bytes(*eight) & HIGH) >> 7;
-        // The product brings the eight bits together in its highest byte.
-        all | (high.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at)
-    })
+    /// Whether two words in a row are one of our pairs.
+    fn pairs(&self, first: u64, second: u64) -> bool {
+        self.word(both(first, second)).is_some()
+    }
+
+    /// Those of the words that begin in a block that may begin as one of ours, a bit for each.
+    fn likely(&self, window: &Window, block: usize, mut starts: u64) -> u64 {
+        let mut likely = 0;
+        while starts != 0 {
+            let bit = starts.trailing_zeros();
+            starts &= starts - 1;
+            let four = window.four(block * BLOCK + bit as usize);
+            likely |= u64::from(self.begins(four)) << bit;
+        }
+        likely
+    }
 }
 
 /// The roles a word must stand near to.
@@ -287,17 +279,6 @@ const fn any(bytes: u64) -> u8 {
     (two | two >> 8) as u8
 }
 
-/// Letters lose their case, bytes beyond ASCII are one letter, the rest are gaps. Without a branch,
-/// so that many are folded at once.
-const fn fold(byte: u8) -> u8 {
-    // Digits have that bit already.
-    let lower = byte | 0x20;
-    let beyond = byte >= 0x80;
-    let word = (lower.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | beyond;
-    let plain = if beyond { 0x7f } else { lower };
-    if word { plain } else { GAP }
-}
-
 /// The words of a text, folded bytes aside, that stand whole in any line holding the text, each
 /// with its number among all its words. A word of eight bytes or more counts as whole when only its
 /// end is open.
@@ -318,20 +299,19 @@ fn key(word: &[u8]) -> u64 {
     for (to, from) in bytes.iter_mut().zip(word) {
         *to = fold(*from);
     }
-    cut(u64::from_le_bytes(bytes))
+    cut_at_gap(u64::from_le_bytes(bytes))
 }
 
 /// The bytes before the first gap.
-const fn cut(eight: u64) -> u64 {
+const fn cut_at_gap(eight: u64) -> u64 {
     let gaps = eight & HIGH;
-    // The lowest gap's bit, less one, covers all below it; without a gap everything is kept.
-    eight & (gaps & gaps.wrapping_neg()).wrapping_sub(1)
+    // The lowest gap's lowest bit, less one, covers all below it; without a gap everything is kept.
+    eight & ((gaps & gaps.wrapping_neg()) >> 7).wrapping_sub(1)
 }
 
-/// The bit of a word's first three bytes.
-fn beginning(word: u64) -> usize {
-    let three = (word & 0xff_ffff) as u32;
-    (three.wrapping_mul(0x9e37_79b1) >> (32 - STARTS.trailing_zeros())) as usize
+/// The place of a word's first four bytes in the table of beginnings.
+fn beginning(four: u32) -> usize {
+    (four.wrapping_mul(0x9e37_79b1) >> (32 - STARTS.trailing_zeros())) as usize
 }
 
 /// Two words in a row as one.
@@ -342,10 +322,4 @@ fn both(first: u64, second: u64) -> u64 {
 /// Where the search for a word begins (multiplicative hashing, Knuth 6.4).
 fn place(word: u64) -> usize {
     (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros())) as usize
-}
-
-/// An array of one value on the heap.
-fn boxed<T: Copy, const N: usize>(value: T) -> Box<[T; N]> {
-    // The length is N by this very line.
-    vec![value; N].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([value; N]))
 }

@@ -10,10 +10,12 @@ use super::dial::{Dial, Settled, When};
 use super::identity::{Id, identities};
 use super::json::{Value, fields};
 use super::lengths::{Stated, stated};
+use super::lines::Line;
 use super::phrasebook::{Look, Looker, Says};
 use super::shapes::{self, Shaped};
 use super::stamp::{Finder, Stamp};
 use super::template::Templates;
+use super::window::Window;
 use crate::time::{Gap, Moment};
 
 /// Bytes of a line that are looked at; the rest of a longer one is counted in the notes.
@@ -102,9 +104,16 @@ fn shaped(line: &[u8], stamp: Option<&Stamp>, likely: bool) -> Option<Shaped> {
 }
 
 /// Whether a line's stamp stands in brackets that a quote follows (Envoy, the common log format),
-/// or in brackets and has slashes (HAProxy).
+/// or in brackets and has slashes (HAProxy), or where AWS has it.
 fn may_be_shaped(line: &[u8], stamp: Option<&Stamp>) -> bool {
-    let Some(stamp) = stamp.filter(|s| bracketed(line, s)) else { return false };
+    let Some(stamp) = stamp else { return false };
+    if !bracketed(line, stamp) {
+        return match stamp.start {
+            0 => line.get(10) == Some(&b'\t'),
+            8 => line.starts_with(b"tls "),
+            _ => false,
+        };
+    }
     let quoted = line.get(stamp.end..).is_some_and(|rest| rest.starts_with(b"] \""));
     quoted || line.get(stamp.start + 2) == Some(&b'/')
 }
@@ -212,10 +221,13 @@ impl Gather {
         }
     }
 
-    /// Takes one line; `clean` when it is known to hold neither NUL nor escape.
-    pub(super) fn line(&mut self, raw: &[u8], clean: bool) {
+    /// Takes one line.
+    pub(super) fn line(&mut self, raw: Line<'_>) {
         self.tally.lines += 1;
-        let line = self.clean(raw, clean);
+        let line = self.clean(raw);
+        // Where the line stands in a window, unless it is not the very same line any more.
+        let same = line.as_ptr() == raw.bytes.as_ptr();
+        let ready = raw.ready.filter(|_| same);
         let stamp = self.finder.find(&line);
         let when = stamp.map(|s| self.place(&s));
         if let (Some(stamp), Some(when)) = (stamp, when) {
@@ -235,21 +247,35 @@ impl Gather {
             return;
         }
         let message = stamp.map_or(0, |s| s.end);
-        match self.look(&line, stamp.as_ref()) {
+        match self.look(&line, ready, stamp.as_ref()) {
             Some(heard) => self.speaks(&line, message, heard),
             None => self.remember(&line, when),
         }
     }
 
+    /// Passes over a line that is a part of something larger; its number.
+    pub(super) fn pass(&mut self) -> u64 {
+        self.tally.lines += 1;
+        self.tally.lines
+    }
+
+    /// Takes a line made of several, under the number of one of them.
+    pub(super) fn line_at(&mut self, number: u64, line: Line<'_>) {
+        let reached = std::mem::replace(&mut self.tally.lines, number.saturating_sub(1));
+        self.line(line);
+        self.tally.lines = reached;
+    }
+
     /// Whether a line carries a time stamp.
-    pub(super) fn has_stamp(&mut self, raw: &[u8]) -> bool {
-        let line = self.clean(raw, false);
+    pub(super) fn has_stamp(&mut self, raw: Line<'_>) -> bool {
+        let line = self.clean(raw);
         self.finder.find(&line).is_some()
     }
 
     /// The part of a line that is looked at, without colours, NULs, and the byte order mark that
     /// programs of Windows begin files with.
-    fn clean<'a>(&mut self, raw: &'a [u8], clean: bool) -> Cow<'a, [u8]> {
+    fn clean<'a>(&mut self, raw: Line<'a>) -> Cow<'a, [u8]> {
+        let Line { bytes: raw, clean, .. } = raw;
         let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         let head = raw.get(..LONGEST).unwrap_or(raw);
@@ -281,11 +307,16 @@ impl Gather {
     }
 
     /// What a line says: by the caller's texts, else by its fixed form, else by the phrasebook.
-    fn look(&mut self, line: &[u8], stamp: Option<&Stamp>) -> Option<Heard> {
+    fn look(
+        &mut self,
+        line: &[u8],
+        ready: Option<(&Window, usize)>,
+        stamp: Option<&Stamp>,
+    ) -> Option<Heard> {
         // Most bytes before the message are the stamp's own, which say nothing.
         let from = stamp.filter(|s| s.start <= 1).map_or(0, |s| s.end);
         let message = line.get(from..).unwrap_or_default();
-        if self.quick && !may_be_shaped(line, stamp) && !self.looker.may_speak(message) {
+        if self.quick && !may_be_shaped(line, stamp) && !self.looker.may_speak(line, from, ready) {
             return None;
         }
         let has = |texts: &[String]| {
@@ -342,11 +373,14 @@ impl Gather {
         self.fill(heard.says);
         let text = String::from_utf8_lossy(line);
         self.tally.bad_text += u64::from(matches!(text, Cow::Owned(_)));
-        let body = line.get(message..).map(String::from_utf8_lossy).unwrap_or_default();
+        let body = match &text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(message..).unwrap_or_default()),
+            Cow::Owned(_) => line.get(message..).map(String::from_utf8_lossy).unwrap_or_default(),
+        };
         let body = body.trim_start_matches([']', ':', ' ', '|', '\t', '"']);
         // A JSON line's other values vary; its message is what makes lines alike.
         let said = json_message(line).unwrap_or(Cow::Borrowed(body));
-        let ids = identities(line, body, self.options.key.as_deref());
+        let ids = identities(line, &text, body, self.options.key.as_deref());
         let Some(place) = self.room(heard.says, &ids) else { return };
         let mut stated = stated(body);
         stated.age = heard.age.or(stated.age);

@@ -3,6 +3,7 @@
 //! ([`pairing`](super::pairing)).
 
 use super::json::{Value, fields};
+use super::words::{SPACE, Sorts, Words, ends};
 
 /// One identity.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -16,8 +17,38 @@ pub(crate) struct Id {
 /// Identities kept of one line.
 const MOST: usize = 10;
 
+/// Words that are known, in lower case.
+struct Vocabulary<const N: usize> {
+    words: [&'static str; N],
+    /// For each letter the lengths of the words that begin with it, a bit each: nearly all other
+    /// words end there.
+    lengths: [u32; 26],
+}
+
+impl<const N: usize> Vocabulary<N> {
+    const fn new(words: [&'static str; N]) -> Self {
+        let (mut lengths, mut at) = ([0; 26], 0);
+        while at < N {
+            let word = words[at].as_bytes();
+            lengths[(word[0] - b'a') as usize] |= 1 << word.len();
+            at += 1;
+        }
+        Self { words, lengths }
+    }
+
+    /// The one of these that a word is, in any case.
+    fn known(&self, word: &[u8]) -> Option<&'static str> {
+        let first = word.first()?.to_ascii_lowercase().wrapping_sub(b'a');
+        let lengths = self.lengths.get(usize::from(first))?;
+        if word.len() >= 32 || lengths >> word.len() & 1 == 0 {
+            return None;
+        }
+        self.words.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(word)).copied()
+    }
+}
+
 /// Nouns that a number, an id or a name follows.
-const NOUNS: [&str; 34] = [
+static NOUNS: Vocabulary<34> = Vocabulary::new([
     "connection",
     "conn",
     "session",
@@ -52,10 +83,10 @@ const NOUNS: [&str; 34] = [
     "port",
     "vpn",
     "as",
-];
+]);
 
 /// Keys of structured logs that tell connections apart.
-const KEYS: [&str; 30] = [
+static KEYS: Vocabulary<30> = Vocabulary::new([
     "conn",
     "conn_id",
     "connid",
@@ -86,7 +117,7 @@ const KEYS: [&str; 30] = [
     "device",
     "channel",
     "trace_id",
-];
+]);
 
 /// What names of source files end in.
 const SOURCES: [&str; 18] = [
@@ -94,13 +125,13 @@ const SOURCES: [&str; 18] = [
     "cs", "scala", "lua",
 ];
 
-/// All identities of a message; `line` is the whole line for JSON.
-pub(crate) fn identities(line: &[u8], message: &str, key: Option<&str>) -> Vec<Id> {
+/// All identities of a message; `line` is the whole line, and `text` the same as text.
+pub(crate) fn identities(line: &[u8], text: &str, message: &str, key: Option<&str>) -> Vec<Id> {
     let mut ids = Vec::new();
     if let Some(key) = key {
         wanted(line, message, key, &mut ids);
     }
-    structured(line, &mut ids);
+    structured(line, text, &mut ids);
     brackets(message, &mut ids);
     addresses(message, &mut ids);
     named(message, &mut ids);
@@ -148,21 +179,24 @@ fn pairs(message: &str) -> impl Iterator<Item = (&str, &str)> {
         .filter(|(name, value)| !name.is_empty() && !value.is_empty())
 }
 
+/// What any of the places in [`brackets`] is marked by.
+const fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'[' | b'<' | b'@' | b'#' | b'*')
+}
+
 /// Known keys of JSON and of `name=value`.
-fn structured(line: &[u8], ids: &mut Vec<Id>) {
+fn structured(line: &[u8], text: &str, ids: &mut Vec<Id>) {
     for field in fields(line).take(100) {
-        let known = KEYS.iter().find(|k| k.as_bytes().eq_ignore_ascii_case(field.key));
-        if let Some(key) = known {
+        if let Some(key) = KEYS.known(field.key) {
             let (Value::Text(text) | Value::Bare(text)) = field.value;
             add(ids, key, &String::from_utf8_lossy(text));
         }
     }
-    if !line.contains(&b'=') {
+    if memchr::memchr(b'=', line).is_none() {
         return;
     }
-    let text = String::from_utf8_lossy(line);
-    for (name, value) in pairs(&text) {
-        if let Some(key) = KEYS.iter().find(|k| k.eq_ignore_ascii_case(name)) {
+    for (name, value) in pairs(text) {
+        if let Some(key) = KEYS.known(name.as_bytes()) {
             add(ids, key, value);
         }
     }
@@ -170,10 +204,11 @@ fn structured(line: &[u8], ids: &mut Vec<Id>) {
 
 /// `[C52]`, `<0.2375.628>`, `sshd[123]`, `@88a834f`, `#12`, nginx's `*5`.
 fn brackets(message: &str, ids: &mut Vec<Id>) {
-    if !message.bytes().any(|b| matches!(b, b'[' | b'<' | b'@' | b'#' | b'*')) {
+    if !message.bytes().any(is_mark) {
         return;
     }
-    for word in message.split_whitespace().take(60) {
+    let words = Words::new(message, &SPACE).take(60);
+    for word in words.filter(|word| word.bytes().any(is_mark)) {
         for part in word.split_inclusive(']') {
             let Some((head, tail)) = part.split_once('[') else { continue };
             let Some((inner, _)) = tail.split_once(']') else { continue };
@@ -227,24 +262,24 @@ fn label(message: &str, ids: &mut Vec<Id>) {
     }
 }
 
+/// What stands around an address.
+static AROUND: Sorts = ends(b"()[]\"',;=|<>\\");
+
 /// Ports and addresses: the pair of ends, one client's end, and the server's.
 fn addresses(message: &str, ids: &mut Vec<Id>) {
     if !message.contains(':') {
         return;
     }
     let mut ends: Vec<&str> = Vec::new();
-    let part = |c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '(' | ')' | '[' | ']' | '"' | '\'' | ',' | ';' | '=' | '|' | '<' | '>' | '\\'
-            )
-    };
-    for token in message.split("->").flat_map(|side| side.split(part)) {
-        let token = token.trim_end_matches([':', '.']);
-        if !token.as_bytes().contains(&b':') {
+    let mut words = Words::new(message, &AROUND);
+    while let Some(token) = words.next() {
+        // An arrow's head has cut the word, its shaft is left.
+        let arrow = message.as_bytes().get(words.at()) == Some(&b'>');
+        let token = token.strip_suffix('-').filter(|_| arrow).unwrap_or(token);
+        if memchr::memchr(b':', token.as_bytes()).is_none() {
             continue;
         }
+        let token = token.trim_end_matches([':', '.']);
         let token = token.rsplit("//").next().unwrap_or(token);
         let token = token.split('/').next().unwrap_or(token);
         if is_end(token) {
@@ -281,19 +316,20 @@ fn is_end(token: &str) -> bool {
     named && digits && letters && clean && host.len() >= 3
 }
 
+/// What ends a noun and what follows it.
+static BESIDE: Sorts = ends(b"=:#(\"'");
+
 /// A noun and what follows it: `session 0`, `client user01`, `connection <0.1.2>`, `fd=7`.
 fn named(message: &str, ids: &mut Vec<Id>) {
-    let words: Vec<&str> = message
-        .split(|c: char| c.is_whitespace() || matches!(c, '=' | ':' | '#' | '(' | '"' | '\''))
-        .filter(|w| !w.is_empty())
-        .collect();
-    for (at, noun) in words.iter().enumerate() {
-        let Some(noun) = known_noun(noun) else { continue };
-        let Some(value) = words.get(at + 1) else { continue };
+    let mut words = Words::new(message, &BESIDE);
+    while let Some(noun) = words.next() {
+        let Some(noun) = NOUNS.known(noun.as_bytes()) else { continue };
+        let mut ahead = words.clone();
+        let Some(value) = ahead.next() else { continue };
         // An address that goes on with its port is `addresses`' business.
         let address = value.contains('.') && message.contains(&format!("{value}:"));
         let long = value.len() > 40 || is_end(value.trim_end_matches(':')) || value.contains('/');
-        let next = words.get(at + 2).copied().unwrap_or("");
+        let next = ahead.next().unwrap_or("");
         if !long
             && !address
             && (is_name(value)
@@ -312,17 +348,9 @@ fn is_name(word: &str) -> bool {
     word.bytes().any(|b| b.is_ascii_digit()) || joined
 }
 
-/// The one of [`NOUNS`] that a word is, in any case.
-fn known_noun(word: &str) -> Option<&'static str> {
-    // Of the words of a message few are that short and begin like a noun.
-    let first = word.bytes().next()?.to_ascii_lowercase();
-    let like = |n: &&&str| n.as_bytes().first() == Some(&first) && n.eq_ignore_ascii_case(word);
-    (word.len() <= 12).then(|| NOUNS.iter().find(like).copied())?
-}
-
 /// One of [`NOUNS`], which is nobody's name.
 fn is_noun(word: &str) -> bool {
-    known_noun(word).is_some()
+    NOUNS.known(word.as_bytes()).is_some()
 }
 
 /// Nouns that go by names.
@@ -358,7 +386,7 @@ mod tests {
     use super::*;
 
     fn all(message: &str) -> String {
-        let ids = identities(message.as_bytes(), message, None);
+        let ids = identities(message.as_bytes(), message, message, None);
         ids.iter().map(|i| format!("{}={}", i.kind, i.value)).collect::<Vec<_>>().join(" | ")
     }
 

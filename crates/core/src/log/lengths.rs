@@ -31,12 +31,17 @@ pub(crate) fn stated(message: &str) -> Stated {
         let start = at + step;
         let before = start.checked_sub(1).and_then(|b| bytes.get(b)).copied();
         let glued = before.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        let rest = message.get(start..).unwrap_or_default();
+        if let Some(len) = plain_number(rest).filter(|_| glued || !has_key(message, start)) {
+            at = start + len;
+            continue;
+        }
         let mut key = key(message, start);
         // Envoy's JSON counts in milliseconds and does not say so (access log formatter, DURATION).
         if key == "duration" && message.contains("\"response_flags\"") {
             key = "duration_ms";
         }
-        let (len, gap) = length(message.get(start..).unwrap_or_default(), key);
+        let (len, gap) = length(rest, key);
         at = start + len.max(1);
         let Some(gap) = gap.filter(|_| !glued) else { continue };
         match kind(message, start, start + len) {
@@ -47,6 +52,25 @@ pub(crate) fn stated(message: &str) -> Stated {
         }
     }
     found
+}
+
+/// How many digits of a number stand here, when nothing behind them can be a unit or a part of it.
+fn plain_number(text: &str) -> Option<usize> {
+    let len = text.bytes().take_while(u8::is_ascii_digit).count();
+    let mut behind = text.bytes().skip(len);
+    let next = behind.next().unwrap_or(b'\n');
+    // With a space between, only a letter that a unit begins with.
+    let next = if next == b' ' { behind.find(|b| *b != b' ').unwrap_or(b'\n') } else { next };
+    let more = matches!(next, b'.' | b',' | b':') || next.is_ascii_digit();
+    let unit = b"munshd".contains(&next.to_ascii_lowercase()) || next >= 0x80;
+    (!more && !unit).then_some(len)
+}
+
+/// Whether a value may stand under a key.
+fn has_key(message: &str, value: usize) -> bool {
+    let head = message.as_bytes().get(..value).unwrap_or_default();
+    let before = head.iter().rev().find(|b| !matches!(**b, b' ' | b'"'));
+    matches!(before, Some(b'=' | b':'))
 }
 
 /// The key a value stands under: `duration_ms=`, `"age": `.

@@ -32,6 +32,8 @@ pub(crate) fn read(line: &str, stamp_end: usize, bracketed: bool) -> Option<Shap
         after
             .and_then(|rest| envoy(rest).or_else(|| common(rest)))
             .or_else(|| balancer(line, stamp_end))
+            .or_else(|| network_balancer(line))
+            .or_else(|| cloudfront(line))
             .or_else(|| any_method(line.get(stamp_end..)?))
     })
 }
@@ -47,25 +49,34 @@ pub(crate) fn is_plain_reply(line: &[u8], stamp: (usize, usize)) -> bool {
     };
     let Some(open) = start.checked_sub(1) else { return false };
     // Another bracket, or a date of that length, may be HAProxy's.
-    let brackets = || memchr::memchr(b'[', line) == Some(open) && !tail.contains(&b'[');
+    let brackets =
+        || memchr::memchr(b'[', line) == Some(open) && memchr::memchr(b'[', tail).is_none();
     let Some(quote) = memchr::memchr(b'"', tail) else { return false };
-    let (request, tail) = tail.split_at(quote);
-    let Some((status, tail)) = tail.strip_prefix(b"\" ").and_then(|t| t.split_first_chunk::<4>())
+    let (request, after) = tail.split_at(quote);
+    let Some((status, after)) = after.strip_prefix(b"\" ").and_then(|t| t.split_first_chunk::<4>())
     else {
         return false;
     };
-    let method = request.split(|b| *b == b' ').next().unwrap_or_default();
-    let telling = [b"101 ", b"499 ", b"408 ", b"504 ", b"401 ", b"502 ", b"503 ", b"429 "];
-    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let [hundreds, tens, ones, b' '] = *status else { return false };
+    let digits = [hundreds, tens, ones].iter().all(u8::is_ascii_digit);
     // Where the bytes sent stand, Envoy has its flags.
-    let size = tail.split(|b| *b == b' ').next().unwrap_or_default();
-    METHODS.iter().any(|m| m.as_bytes() == method)
-        && status.ends_with(b" ")
-        && digits(status.get(..3).unwrap_or_default())
-        && !telling.contains(&status)
-        && digits(size)
-        && end - start != 24
-        && brackets()
+    let size = after.iter().position(|b| !b.is_ascii_digit()).unwrap_or(after.len());
+    let size = size > 0 && after.get(size).is_none_or(|b| *b == b' ');
+    let telling = || {
+        matches!(
+            status,
+            b"101 " | b"499 " | b"408 " | b"504 " | b"401 " | b"502 " | b"503 " | b"429 "
+        )
+    };
+    digits && size && !telling() && begins_with_method(request) && end - start != 24 && brackets()
+}
+
+/// Whether a request begins with a method and a space.
+fn begins_with_method(request: &[u8]) -> bool {
+    let begins = |m: &&str| {
+        request.strip_prefix(m.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b' ', ..]))
+    };
+    METHODS.iter().any(|m| begins(&m))
 }
 
 /// HAProxy, `option httplog` and `option tcplog` (doc/configuration.txt 8.2.2, 8.2.3).
@@ -185,6 +196,66 @@ fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
         stamp_is_start: false,
         fixed: true,
         whose: "an entry of AWS Application Load Balancer (user guide, access log entries)",
+    })
+}
+
+/// AWS Network Load Balancer, of its TLS listeners alone: type, version, the time the connection
+/// ended, balancer, listener, client and target, milliseconds the connection and its handshake took,
+/// bytes received and sent, the number of the alert the client sent ("Access log entries" of its
+/// user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1).
+fn network_balancer(line: &str) -> Option<Shaped> {
+    let mut tokens = line.split(' ');
+    let (kind, version, _time) = (tokens.next()?, tokens.next()?, tokens.next()?);
+    let (name, _listener) = (tokens.next()?, tokens.next()?);
+    let (client, _target) = (tokens.next()?, tokens.next()?);
+    let (lasted, handshake) = (tokens.next()?.parse::<i64>().ok()?, tokens.next()?);
+    let (_received, _sent, alert) = (tokens.next()?, tokens.next()?, tokens.next()?);
+    if kind != "tls" || !version.contains('.') || !name.contains('/') || !client.contains(':') {
+        return None;
+    }
+    let (says, words) = match (alert, handshake) {
+        ("0", _) => (Says::Ended, vec!["closed-by-peer"]),
+        // Without a handshake there was no connection to end.
+        (_, "-") => (Says::Attempt, vec!["connect-failed"]),
+        ("-", _) => (Says::Ended, vec!["closed"]),
+        _ => (Says::Ended, vec!["stream-error"]),
+    };
+    Some(Shaped {
+        says,
+        words,
+        age: Some(Gap::from_millis(lasted)),
+        stamp_is_start: false,
+        fixed: true,
+        whose: "an entry of AWS Network Load Balancer (user guide, access log entries)",
+    })
+}
+
+/// Amazon CloudFront's standard log, by tabs: date and time at which the answer was finished, edge, …
+/// 6 method, 9 status, 14 result, 19 seconds taken, … 29 the result in detail (developer guide,
+/// "Standard logging reference"). Status 000 is a viewer that closed before the answer.
+fn cloudfront(line: &str) -> Option<Shaped> {
+    let fields: Vec<&str> = line.split('\t').take(33).collect();
+    let field = |number: usize| fields.get(number - 1).copied();
+    let (method, status, result) = (field(6)?, field(9)?, field(14)?);
+    let taken: f64 = field(19)?.parse().ok()?;
+    let digits = status.len() == 3 && status.bytes().all(|b| b.is_ascii_digit());
+    if !is_method(method) || !digits || !(0.0..1e9).contains(&taken) {
+        return None;
+    }
+    let detail = field(29).unwrap_or(result);
+    let (says, words) = match (detail, status) {
+        ("ClientCommError", _) | (_, "000") => (Says::Ended, vec!["client-gone"]),
+        ("OriginCommError", _) => (Says::Ended, vec!["request-timeout-said"]),
+        ("OriginConnectError" | "OriginDnsError", _) => (Says::Attempt, vec!["connect-failed"]),
+        (_, other) => by_status(other),
+    };
+    Some(Shaped {
+        says,
+        words,
+        age: Some(Gap::from_secs_f64(taken)),
+        stamp_is_start: false,
+        fixed: true,
+        whose: "an entry of Amazon CloudFront (developer guide, standard logging reference)",
     })
 }
 

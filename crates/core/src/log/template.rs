@@ -1,17 +1,19 @@
 //! Lines of one kind: what is left of a message when its variable parts are taken out. Refuses to
 //! learn: two lines are alike when their words are, whatever stands between.
 
+use super::words::{SPACE, Words};
+
 /// Bytes of a message that make its template.
 const REACH: usize = 160;
 
-/// The message with every word that holds a digit replaced by `*`, in lower case.
-pub(crate) fn mask(message: &str) -> String {
-    let mut out = String::with_capacity(64);
-    for word in message.split_whitespace() {
+/// Writes the message with every word that holds a digit replaced by `*`, in lower case.
+fn mask_into(message: &str, out: &mut String) {
+    out.clear();
+    for word in Words::new(message, &SPACE) {
         if out.len() > REACH {
             break;
         }
-        let variable = word.bytes().any(|b| b.is_ascii_digit()) || word.len() > 40;
+        let variable = word.len() > 40 || word.bytes().any(|b| b.is_ascii_digit());
         let next = if variable { "*" } else { word };
         if next == "*" && out.ends_with('*') {
             continue;
@@ -19,9 +21,12 @@ pub(crate) fn mask(message: &str) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
-        out.push_str(&next.to_ascii_lowercase());
+        let from = out.len();
+        out.push_str(next);
+        if let Some(word) = out.get_mut(from..) {
+            word.make_ascii_lowercase();
+        }
     }
-    out
 }
 
 /// Numbers templates in the order they are met, at most [`Templates::MOST`]; later ones share one.
@@ -29,6 +34,7 @@ pub(crate) fn mask(message: &str) -> String {
 pub(crate) struct Templates {
     known: std::collections::HashMap<String, u32>,
     texts: Vec<String>,
+    masked: String,
 }
 
 impl Templates {
@@ -37,16 +43,16 @@ impl Templates {
 
     /// The number of a message's template.
     pub(crate) fn number(&mut self, message: &str) -> u32 {
-        let masked = mask(message);
-        if let Some(known) = self.known.get(&masked) {
+        mask_into(message, &mut self.masked);
+        if let Some(known) = self.known.get(&self.masked) {
             return *known;
         }
         if self.texts.len() >= Self::MOST {
             return u32::MAX;
         }
         let fresh = self.texts.len() as u32;
-        self.texts.push(masked.clone());
-        self.known.insert(masked, fresh);
+        self.texts.push(self.masked.clone());
+        self.known.insert(self.masked.clone(), fresh);
         fresh
     }
 
@@ -59,6 +65,12 @@ impl Templates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mask(message: &str) -> String {
+        let mut out = String::from("what stood there before");
+        mask_into(message, &mut out);
+        out
+    }
 
     #[test]
     fn variable_parts_fold() {

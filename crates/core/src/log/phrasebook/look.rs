@@ -1,7 +1,7 @@
 //! What one line says: its phrases, and where there are none, its nouns and verbs.
 
-use super::super::gate::Folded;
 use super::super::sieve::Hit;
+use super::super::window::{WINDOW, Window};
 use super::{Book, Says};
 
 /// Texts looked at in one line; more are a hostile line's.
@@ -45,18 +45,36 @@ pub(crate) struct Look {
 pub(crate) struct Looker {
     book: &'static Book,
     hits: Vec<Hit>,
-    folded: Folded,
+    /// For lines that come in no window.
+    spare: Window,
 }
 
 impl Looker {
     /// With the embedded phrasebook.
     pub(crate) fn new() -> Self {
-        Self { book: super::book(), hits: Vec::new(), folded: Folded::default() }
+        Self { book: super::book(), hits: Vec::new(), spare: Window::default() }
     }
 
-    /// Whether [`look`](Self::look) may find anything: false is certain.
-    pub(crate) fn may_speak(&mut self, line: &[u8]) -> bool {
-        self.book.gate.passes(line, line.len() <= SHORT, &mut self.folded)
+    /// Whether [`look`](Self::look) may find anything in a line from `from` on: false is certain.
+    /// `ready` is the window the line lies in, and where it begins there.
+    pub(crate) fn may_speak(
+        &mut self,
+        line: &[u8],
+        from: usize,
+        ready: Option<(&Window, usize)>,
+    ) -> bool {
+        if line.len() > WINDOW {
+            return true;
+        }
+        let short = line.len() - from.min(line.len()) <= SHORT;
+        let (window, at) = match ready {
+            Some(ready) => ready,
+            None => {
+                self.spare.take(line);
+                (&self.spare, 0)
+            }
+        };
+        self.book.gate.passes(window, (at + from, at + line.len()), short)
     }
 
     /// What the line says, if it speaks of a connection at all; and whether it may have one of

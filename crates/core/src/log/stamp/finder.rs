@@ -10,6 +10,9 @@ use super::{
 /// Bytes of a date and a time up to its minutes that are remembered.
 const HEAD: usize = 40;
 
+/// Bytes of a zone that are remembered, with the one that ends it.
+const TAIL: usize = 12;
+
 /// Beginnings of JSON lines that are remembered.
 const FRONTS: usize = 4;
 
@@ -20,6 +23,7 @@ pub(crate) struct Finder {
     last: Place,
     /// The last stamp's date and minute.
     minute: Option<Known>,
+    quiet: Quiet,
     /// How JSON lines began up to their stamps; the oldest is replaced.
     fronts: [Vec<u8>; FRONTS],
     oldest: usize,
@@ -38,20 +42,85 @@ enum Place {
     Bracket,
 }
 
-/// A date and the time up to its minutes, as written and as read.
+/// A date and the time up to its minutes, as written and as read, and what followed the seconds.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    text: [u8; HEAD],
-    len: usize,
+    text: Short<HEAD>,
     day: Day,
     minute: Minute,
+    /// Nanoseconds of the day at which the minute begins.
+    ns: i64,
+    /// The zone as written, with the byte that ended it; empty where none was.
+    tail: Short<TAIL>,
+    zone: Option<i32>,
+}
+
+/// A few bytes.
+#[derive(Clone, Copy, Debug)]
+struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Short<N> {
+    /// These bytes, if they are few enough.
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; N];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { bytes, len: text.len() })
+    }
+
+    /// Whether they stand at the beginning of `text`.
+    fn begins(&self, text: &[u8]) -> bool {
+        self.bytes.get(..self.len).is_some_and(|known| text.starts_with(known))
+    }
+}
+
+/// What stood behind stamps that ended there, eight bytes each; the oldest is replaced.
+#[derive(Clone, Debug)]
+struct Quiet {
+    known: [u64; FRONTS],
+    oldest: usize,
+}
+
+impl Default for Quiet {
+    fn default() -> Self {
+        // One that ends a time, so that nothing wrong is known.
+        Self { known: [u64::from_le_bytes([b']'; 8]); FRONTS], oldest: 0 }
+    }
+}
+
+impl Quiet {
+    /// Whether nothing that belongs to a time can follow; remembers the answer for these bytes.
+    fn ends_here(&mut self, rest: &[u8]) -> bool {
+        // More of them are not looked at.
+        let Some(eight) = rest.first_chunk().map(|eight| u64::from_le_bytes(*eight)) else {
+            return ends_here(rest);
+        };
+        if self.known.contains(&eight) {
+            return true;
+        }
+        let ends = ends_here(rest);
+        if ends && let Some(slot) = self.known.get_mut(self.oldest) {
+            *slot = eight;
+            self.oldest = (self.oldest + 1) % FRONTS;
+        }
+        ends
+    }
 }
 
 impl Finder {
     /// Nothing seen yet. A `thorough` one reads every stamp from its first byte.
     pub(crate) fn new(thorough: bool) -> Self {
         let fronts = std::array::from_fn(|_| Vec::new());
-        Self { last: Place::Unknown, minute: None, fronts, oldest: 0, thorough }
+        Self {
+            last: Place::Unknown,
+            minute: None,
+            quiet: Quiet::default(),
+            fronts,
+            oldest: 0,
+            thorough,
+        }
     }
 
     /// The stamp of `line`, if it has one.
@@ -91,21 +160,29 @@ impl Finder {
     }
 
     /// A stamp at `at` of the same date and minute as the last one.
-    fn known_minute(&self, line: &[u8], at: usize) -> Option<Stamp> {
+    fn known_minute(&mut self, line: &[u8], at: usize) -> Option<Stamp> {
         let known = self.minute.as_ref().filter(|_| !self.thorough)?;
-        let head = known.text.get(..known.len)?;
-        if !line.get(at..)?.starts_with(head) {
+        if !known.text.begins(line.get(at..)?) {
             return None;
         }
-        if let Some((ns, digits, end)) = plain_rest(line, at + known.len) {
-            let Minute { hour, minute, .. } = known.minute;
-            let ns = ns + (i64::from(hour) * 3600 + i64::from(minute) * 60) * 1_000_000_000;
-            let minute = Some(Minute { end: at + known.len, ..known.minute });
-            let (day, digits) = (known.day, Some(digits));
-            return Some(Stamp { day, ns, zone: None, digits, start: at, end, minute });
+        let after = at + known.text.len;
+        if let Some((ns, digits, end)) = seconds(line, after) {
+            let rest = line.get(end..)?;
+            let zoned = known.tail.len > 0 && known.tail.begins(rest);
+            if zoned || self.quiet.ends_here(rest) {
+                return Some(Stamp {
+                    day: known.day,
+                    ns: known.ns + ns,
+                    zone: known.zone.filter(|_| zoned),
+                    digits: Some(digits),
+                    start: at,
+                    end: if zoned { end + known.tail.len - 1 } else { end },
+                    minute: Some(Minute { end: after, ..known.minute }),
+                });
+            }
         }
         let start = Scan::new(line, at);
-        let mut s = Scan::new(line, at + known.len);
+        let mut s = Scan::new(line, after);
         let Minute { hour, minute, trails, .. } = known.minute;
         let clock = time::after_minute(&mut s, (hour, minute), false)?;
         Some(match known.day {
@@ -122,10 +199,13 @@ impl Finder {
         let seconds = stamp.digits.is_some();
         let Some(minute) = stamp.minute.filter(|_| dated && seconds) else { return };
         let head = line.get(stamp.start..minute.end).unwrap_or_default();
-        let mut text = [0; HEAD];
-        let Some(slot) = text.get_mut(..head.len()) else { return };
-        slot.copy_from_slice(head);
-        self.minute = Some(Known { text, len: head.len(), day: stamp.day, minute });
+        let Some(text) = Short::new(head) else { return };
+        let ns = (i64::from(minute.hour) * 3600 + i64::from(minute.minute) * 60) * 1_000_000_000;
+        let (zone, day) = (stamp.zone, stamp.day);
+        let tail = Short { bytes: [0; TAIL], len: 0 };
+        let mut known = Known { text, day, minute, ns, tail, zone };
+        known.tail = zone_after(line, stamp, &known).unwrap_or(tail);
+        self.minute = Some(known);
     }
 
     /// The stamp of a JSON line: where a line that began alike had it, else the best of all values.
@@ -151,31 +231,48 @@ impl Finder {
     }
 }
 
-/// Seconds and their fraction at `at`, where neither half of the day nor zone nor year can follow:
-/// nanoseconds, digits of the fraction, and where they end. What is less plain is `None`.
-fn plain_rest(line: &[u8], at: usize) -> Option<(i64, u8, usize)> {
-    let digit = |at: usize| line.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10);
-    let (tens, ones) = (digit(at + 1)?, digit(at + 2)?);
-    if line.get(at) != Some(&b':') || tens > 5 {
+/// The zone behind a stamp's seconds, and the byte that ends it: what reads it looks no further.
+fn zone_after(line: &[u8], stamp: &Stamp, known: &Known) -> Option<Short<TAIL>> {
+    let (ns, digits, end) = seconds(line, known.minute.end)?;
+    // Halves of the day and years that stand behind the time move it.
+    let plain = known.ns + ns == stamp.ns && Some(digits) == stamp.digits && !known.minute.trails;
+    let ends = matches!(line.get(stamp.end)?, b' ' | b']' | b'"' | b'|' | b';' | b')');
+    let tail = line.get(end..=stamp.end)?;
+    Short::new(tail).filter(|_| plain && ends && stamp.zone.is_some())
+}
+
+/// Seconds and their fraction at `at`: nanoseconds, digits of the fraction, and where they end. What
+/// is less plain is `None`.
+fn seconds(line: &[u8], at: usize) -> Option<(i64, u8, usize)> {
+    let [colon, tens, ones, rest @ ..] = line.get(at..)? else { return None };
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    if *colon != b':' || tens > 5 || ones > 9 {
         return None;
     }
-    let mut ns = i64::from(tens * 10 + ones) * 1_000_000_000;
-    let (mut end, mut digits) = (at + 3, 0);
-    if matches!(line.get(end), Some(b'.' | b',')) && digit(end + 1).is_some() {
-        end += 1;
-        let mut unit = 100_000_000;
-        while let Some(value) = digit(end) {
-            if unit == 0 {
-                return None;
-            }
-            ns += i64::from(value) * unit;
-            unit /= 10;
-            digits += 1;
-            end += 1;
+    let secs = i64::from(tens * 10 + ones) * 1_000_000_000;
+    let [b'.' | b',', rest @ ..] = rest else { return Some((secs, 0, at + 3)) };
+    let (mut fraction, mut digits) = (0u32, 0u8);
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
         }
+        if digits == 9 {
+            return None;
+        }
+        fraction = fraction * 10 + u32::from(digit);
+        digits += 1;
     }
-    ends_here(line.get(end..)?).then_some((ns, digits, end))
+    if digits == 0 {
+        return Some((secs, 0, at + 3));
+    }
+    let unit = UNITS.get(usize::from(digits)).copied().unwrap_or(0);
+    Some((secs + i64::from(fraction) * unit, digits, at + 4 + usize::from(digits)))
 }
+
+/// Nanoseconds of the last digit of a fraction, by how many it has.
+const UNITS: [i64; 10] =
+    [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 /// Whether nothing that belongs to a time can follow.
 fn ends_here(rest: &[u8]) -> bool {

@@ -66,6 +66,10 @@ pub(crate) fn stamp(line: &[u8]) -> Option<Stamp> {
 /// the best; `None` when there is no such value.
 pub(crate) fn stamp_at(line: &[u8], at: usize) -> Option<Stamp> {
     let rest = line.get(at..)?;
+    if let Some((ns, digits, len)) = plain_epoch(rest) {
+        let (day, zone, digits) = (Day::Epoch, Some(0), Some(digits));
+        return Some(Stamp { day, ns, zone, digits, start: at, end: at + len, minute: None });
+    }
     let quoted = at.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'"');
     let value = if quoted {
         let end = memchr::memchr2(b'"', b'\\', rest)?;
@@ -171,6 +175,42 @@ fn epoch(text: &[u8]) -> Option<(i64, u8)> {
         _ => 9,
     };
     (whole > 0).then_some((whole + part, digits))
+}
+
+/// Seconds or milliseconds as a bare number, the former with a fraction or without: nanoseconds,
+/// digits of the fraction, bytes. What [`epoch`] reads of the plainest numbers, and nothing else.
+fn plain_epoch(text: &[u8]) -> Option<(i64, u8, usize)> {
+    let (whole, len) = digits(text, 13)?;
+    let rest = text.get(len..)?;
+    let unit = if len == 10 { 1_000_000_000 } else { 1_000_000 };
+    let (part, kept) = match rest {
+        [b'.', rest @ ..] if len == 10 => digits(rest, 9)?,
+        _ => (0, 0),
+    };
+    let end = if kept > 0 { len + 1 + kept } else { len };
+    let ends = matches!(text.get(end), Some(b',' | b'}' | b' '));
+    if !ends || whole == 0 || !matches!(len, 10 | 13) {
+        return None;
+    }
+    let ns = whole * unit + part * FRACTION.get(9 - kept).copied()?;
+    Some((ns, if len == 13 { 3 } else { kept as u8 }, end))
+}
+
+/// A number of one to `most` digits, and how many it has.
+fn digits(text: &[u8], most: usize) -> Option<(i64, usize)> {
+    let (mut value, mut len) = (0, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        if len == most {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+        len += 1;
+    }
+    (len > 0).then_some((value, len))
 }
 
 /// Seconds with an exponent, as some writers of JSON print large numbers (`1.6e+09`).
