@@ -76,7 +76,7 @@ fn begins_with_method(request: &[u8]) -> bool {
     let begins = |m: &&str| {
         request.strip_prefix(m.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b' ', ..]))
     };
-    METHODS.iter().any(|m| begins(&m))
+    METHODS.iter().any(begins)
 }
 
 /// HAProxy, `option httplog` and `option tcplog` (doc/configuration.txt 8.2.2, 8.2.3).
