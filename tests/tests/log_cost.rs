@@ -76,7 +76,8 @@ fn access(number: u64, out: &mut String) {
     let _ = writeln!(
         out,
         "198.51.100.{ip} - - [10/May/2024:{} +0000] \"GET /api/v1/items/{number} HTTP/1.1\" \
-         {status} {bytes} \"https://shop.example/\" \"Mozilla/5.0 (X11; Linux x86_64) Firefox/125.0\"",
+         {status} {bytes} \"https://shop.example/\" \
+         \"Mozilla/5.0 (X11; Linux x86_64) Firefox/125.0\"",
         clock(number)
     );
 }

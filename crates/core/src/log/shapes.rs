@@ -200,8 +200,8 @@ fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
 }
 
 /// AWS Network Load Balancer, of its TLS listeners alone: type, version, the time the connection
-/// ended, balancer, listener, client and target, milliseconds the connection and its handshake took,
-/// bytes received and sent, the number of the alert the client sent ("Access log entries" of its
+/// ended, balancer, listener, client and target, milliseconds that the connection and its handshake
+/// took, bytes received and sent, the number of the alert the client sent ("Access log entries" of its
 /// user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1).
 fn network_balancer(line: &str) -> Option<Shaped> {
     let mut tokens = line.split(' ');
@@ -230,7 +230,7 @@ fn network_balancer(line: &str) -> Option<Shaped> {
     })
 }
 
-/// Amazon CloudFront's standard log, by tabs: date and time at which the answer was finished, edge, …
+/// Amazon CloudFront's standard log, by tabs: date and time at which the answer was finished, …
 /// 6 method, 9 status, 14 result, 19 seconds taken, … 29 the result in detail (developer guide,
 /// "Standard logging reference"). Status 000 is a viewer that closed before the answer.
 fn cloudfront(line: &str) -> Option<Shaped> {

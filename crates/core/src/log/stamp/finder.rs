@@ -241,7 +241,7 @@ fn zone_after(line: &[u8], stamp: &Stamp, known: &Known) -> Option<Short<TAIL>> 
     Short::new(tail).filter(|_| plain && ends && stamp.zone.is_some())
 }
 
-/// Seconds and their fraction at `at`: nanoseconds, digits of the fraction, and where they end. What
+/// Seconds and their fraction at `at`: nanoseconds, digits of the fraction, where they end. What
 /// is less plain is `None`.
 fn seconds(line: &[u8], at: usize) -> Option<(i64, u8, usize)> {
     let [colon, tens, ones, rest @ ..] = line.get(at..)? else { return None };
