@@ -201,8 +201,8 @@ fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
 
 /// AWS Network Load Balancer, of its TLS listeners alone: type, version, the time the connection
 /// ended, balancer, listener, client and target, milliseconds that the connection and its handshake
-/// took, bytes received and sent, the number of the alert the client sent ("Access log entries" of its
-/// user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1).
+/// took, bytes received and sent, the number of the alert the client sent ("Access log entries"
+/// of its user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1).
 fn network_balancer(line: &str) -> Option<Shaped> {
     let mut tokens = line.split(' ');
     let (kind, version, _time) = (tokens.next()?, tokens.next()?, tokens.next()?);
