@@ -28,6 +28,7 @@ mod logs;
 mod manual;
 mod markdown;
 mod own_clocks;
+mod pair;
 mod progress;
 mod purity;
 mod readme;

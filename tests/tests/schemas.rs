@@ -22,6 +22,8 @@ fn contract() -> Vec<(&'static str, Value)> {
         ("flow", json(include_str!("../contract/flow.json"))),
         ("flows", json(include_str!("../contract/flows.json"))),
         ("lab", json(include_str!("../contract/lab.json"))),
+        ("pair", json(include_str!("../contract/pair.json"))),
+        ("pairs", json(include_str!("../contract/pairs.json"))),
         ("replay", json(include_str!("../contract/replay.json"))),
         ("replay", json(include_str!("../contract/replay.event.json"))),
         ("report", json(include_str!("../contract/report.json"))),

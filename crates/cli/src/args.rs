@@ -222,13 +222,20 @@ pub struct OwnClocks {
   hopclock flows client.pcap
   hopclock flows --format jsonl ring.pcap.1.gz ring.pcap.2.gz
   tcpdump -i any -w - tcp | hopclock flows -
+  hopclock flows --pair client.pcap server.pcap
 
 Several captures are read as one, in order of time; packet numbers then run on
-over all of them.")]
+over all of them. With --pair each is one place of a path, with a clock of its
+own: connections are found in both, through translations too, and told are the
+clocks' offset and skew, who translates, and which packets were lost or made
+between (docs/two-captures.md).")]
 pub struct Flows {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    /// Take the captures for places of one path, and compare each two
+    #[arg(long)]
+    pub pair: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

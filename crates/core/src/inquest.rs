@@ -23,6 +23,7 @@ pub mod observe;
 pub mod order;
 pub mod subject;
 pub mod table;
+pub mod two_points;
 pub mod view;
 pub mod weigh;
 

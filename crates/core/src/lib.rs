@@ -29,6 +29,8 @@ pub mod conntrack;
 
 pub mod rhythm;
 
+pub mod path;
+
 pub mod inquest;
 
 pub mod report;

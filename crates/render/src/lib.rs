@@ -8,6 +8,7 @@ pub mod json;
 pub mod letter;
 pub mod markdown;
 mod page;
+pub mod pair;
 pub mod plots;
 pub mod replay;
 pub mod rhythm;

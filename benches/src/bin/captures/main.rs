@@ -23,7 +23,7 @@ captures guard [PACKETS [FLOWS]]  instructions a packet, by callgrind; fails abo
 captures make FILE [PACKETS [FLOWS [full]]]
                                   a capture, cut after 96 bytes, or full: packets of 1.4 kB
 captures work NAME FILE           one piece of work, to be profiled:
-                                  floor, capture, sift, flows, read, table, model
+                                  floor, capture, sift, flows, read, table, model, pair
 ";
 
 fn main() -> ExitCode {

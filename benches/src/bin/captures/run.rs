@@ -61,8 +61,8 @@ pub fn run(plan: Plan) -> io::Result<bool> {
     let command = hopclock()?;
     println!("{} connections open at once; million packets a second, times the floor", plan.flows);
     println!(
-        "{:>12}  {:>12} {:>12} {:>12} {:>12} {:>12}",
-        "packets", "floor", "read", "table", "model", "replay"
+        "{:>12}  {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}",
+        "packets", "floor", "read", "table", "model", "pair", "replay"
     );
     for times in [1, 2, 4] {
         let plan = Plan { packets: plan.packets * times, ..plan };
@@ -88,6 +88,8 @@ pub fn run(plan: Plan) -> io::Result<bool> {
                 Ok(())
             })?,
             of(Work::Model)?,
+            // Of two captures of this many packets each.
+            of(Work::Pair)? / 2.0,
             best(|| replayed(&command, &made.path, &[]))?,
         ];
         let cell = |s: &f64| format!("{:>6.2} {:>4.1}x", plan.packets as f64 / s / 1e6, s / floor);

@@ -2,8 +2,9 @@
 
 use hopclock_core::capture::{self, Stream};
 use hopclock_core::conntrack::{self, Kernel, Replay, Rules, Settings, Table, read, version};
-use hopclock_core::flow::{Batch, FLOWS_MAX, Sifter, Table as Connections};
-use hopclock_core::time::Moment;
+use hopclock_core::flow::{Batch, FLOWS_MAX, Observer, Sifter, Table as Connections};
+use hopclock_core::path::{Point, PointReader, align};
+use hopclock_core::time::{Gap, Moment};
 use hopclock_core::wire::ip_packet;
 
 /// How much is fed at once, as the command reads files.
@@ -26,12 +27,23 @@ pub enum Work {
     Table,
     /// Everything `replay` does but for its output.
     Model,
+    /// The capture against itself as another place of the path would have it: read twice, with
+    /// their connections, and compared.
+    Pair,
 }
 
 impl Work {
     /// All of them, the least first.
-    pub const ALL: [Work; 7] =
-        [Work::Floor, Work::Capture, Work::Sift, Work::Flows, Work::Read, Work::Table, Work::Model];
+    pub const ALL: [Work; 8] = [
+        Work::Floor,
+        Work::Capture,
+        Work::Sift,
+        Work::Flows,
+        Work::Read,
+        Work::Table,
+        Work::Model,
+        Work::Pair,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -43,6 +55,7 @@ impl Work {
             Work::Read => "read",
             Work::Table => "table",
             Work::Model => "model",
+            Work::Pair => "pair",
         }
     }
 
@@ -73,6 +86,7 @@ pub(crate) fn done(work: Work, file: &[u8]) -> (u64, u64) {
             (packets.len() as u64, table(&packets))
         }
         Work::Model => model(file),
+        Work::Pair => pair(file),
     }
 }
 
@@ -172,4 +186,41 @@ fn model(file: &[u8]) -> (u64, u64) {
         replay.drain_events();
     });
     (count, refreshed)
+}
+
+/// Where the TTL stands in an Ethernet frame, and the port of the server's packets.
+const TTL: usize = 22;
+const SOURCE_PORT: std::ops::Range<usize> = 34..36;
+
+fn pair(file: &[u8]) -> (u64, u64) {
+    let [near, far] = [point(file, false), point(file, true)];
+    let path = align(&near, &far);
+    let packets = near.packets() + far.packets();
+    (packets as u64, path.paired ^ path.packets.both)
+}
+
+/// The capture as one place has it; the far one by a clock that is a second ahead, a fifth of a
+/// millisecond down the way.
+fn point(file: &[u8], is_far: bool) -> Point {
+    let (mut observer, mut reader) = (Observer::new(vec!["made".to_owned()]), PointReader::new());
+    let mut frame = Vec::new();
+    each(file, |packet| {
+        frame.clear();
+        frame.extend_from_slice(packet.bytes);
+        let is_servers = frame.get(SOURCE_PORT) == Some(&[1, 187]);
+        if let Some(ttl) = frame.get_mut(TTL).filter(|_| is_far != is_servers) {
+            *ttl -= 1;
+        }
+        let later = match (is_far, is_servers) {
+            (false, _) => 0,
+            (true, false) => 1_000_200_000,
+            (true, true) => 999_800_000,
+        };
+        let at = packet.at.plus(Gap::from_ns(later));
+        let seen = capture::Packet { at, bytes: &frame, ..*packet };
+        observer.packet(&seen, 0);
+        reader.packet(&seen);
+    });
+    let flows: Vec<_> = observer.finish().collect();
+    reader.finish("made", &flows, false)
 }

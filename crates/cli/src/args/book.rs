@@ -38,6 +38,7 @@ const CLOSER: &[(&str, u8, &str)] = &[
     ("lab demo", 5, "not root, or something of the kernel is missing, which is named"),
     ("man", 3, UNWRITTEN),
     ("clocks", 3, UNWRITTEN),
+    ("flows", 4, "--pair: the captures have no connection in common"),
     ("clocks", 0, "these timers are in the catalogue"),
     ("clocks", 4, "none in the catalogue is like that"),
     ("collect", 0, "written; what could not be had is named in it"),
@@ -56,7 +57,7 @@ const CLOSER: &[(&str, u8, &str)] = &[
 const ENDS: &[(&str, &[u8])] = &[
     ("", &[0, 1, 2, 3, 4, 5]),
     ("diagnose", &[0, 2, 3, 4]),
-    ("flows", &[0, 2, 3]),
+    ("flows", &[0, 2, 3, 4]),
     ("replay", &[0, 2, 3]),
     ("rhythm", &[0, 2, 3, 4]),
     ("clocks", &[0, 2, 3, 4]),

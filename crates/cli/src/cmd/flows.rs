@@ -1,6 +1,7 @@
 //! `hopclock flows`: captures in, one connection after the other out.
 
 mod fold;
+mod pair;
 
 use crate::args::{Flows, Format};
 use crate::exit::{Exit, Trouble};
@@ -23,6 +24,9 @@ const THREADS: usize = 2;
 pub fn carry_out(typed: &Flows) -> Result<Exit, Trouble> {
     if typed.captures.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(Trouble::Usage("standard input can be read only once".to_owned()));
+    }
+    if typed.pair {
+        return pair::carry_out(typed);
     }
     let streams = typed.format == Format::Jsonl;
     // Lines printed while it reads would get into the way on the same screen.

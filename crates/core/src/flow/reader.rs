@@ -158,6 +158,8 @@ pub struct CaptureReading {
     pub notes: Vec<String>,
     /// Bytes of the file that could not be read as packets.
     pub lost_bytes: u64,
+    /// It lost packets by its own account.
+    pub lost_packets: bool,
     /// The headers of its TCP packets.
     pub headers: Headers,
 }
@@ -196,6 +198,7 @@ impl CaptureReader {
         }
         let about = self.stream.about();
         notes.extend(about.lost.sentence());
+        let lost_packets = about.lost != crate::capture::Lost::default();
         CaptureReading {
             format: self.stream.format().map(crate::capture::Format::word),
             packets: tally.packets,
@@ -207,6 +210,7 @@ impl CaptureReader {
             made_by: about.made_by.clone(),
             notes,
             lost_bytes: self.stream.damage().map_or(0, |(_, lost)| lost),
+            lost_packets,
             headers: self.headers,
             flows: self.observer.finish().collect(),
         }

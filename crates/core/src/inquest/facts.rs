@@ -1,5 +1,6 @@
 //! What the inquest is given: the inputs, read, each with what is known of where it was taken.
 
+use super::two_points::{Paths, TwoPoints};
 use crate::dump::conntrack::Entry;
 use crate::dump::counters::Counter;
 use crate::dump::events::Event;
@@ -61,12 +62,20 @@ pub enum Content {
 pub struct Facts {
     /// The inputs, in the order in which they were named.
     pub sources: Vec<Source>,
+    /// Two captures each, compared.
+    pub(super) compared: Paths,
 }
 
 impl Facts {
     /// The same facts without one input: what would be argued had it never been collected.
     pub fn without(&self, file: &str) -> Facts {
-        Facts { sources: self.sources.iter().filter(|s| s.file != file).cloned().collect() }
+        let sources = self.sources.iter().filter(|s| s.file != file).cloned().collect();
+        Facts { sources, compared: self.compared.without(file) }
+    }
+
+    /// Every two captures that have connections in common; compared once.
+    pub fn paths(&self) -> Arc<Vec<TwoPoints>> {
+        self.compared.of(self.captures())
     }
 
     /// The same facts without some lines of a dump or note, as if they had never been printed.

@@ -4,6 +4,7 @@
 //! or against a cause is the table's business.
 
 mod ages;
+mod between;
 mod boxes;
 mod closer;
 mod counters;
@@ -63,6 +64,7 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     evidence.extend(sockets::observe(subject, facts));
     evidence.extend(counters::observe(subject, facts));
     evidence.extend(written::observe(subject, facts, &clocks));
+    evidence.extend(between::observe(subject, facts));
     let replayed = tables::observe(subject, facts);
     evidence.extend(replayed.evidence);
     for (offset, piece) in evidence.iter_mut().enumerate() {

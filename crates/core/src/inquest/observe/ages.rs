@@ -177,7 +177,7 @@ mod tests {
             command: None,
             content,
         };
-        let facts = Facts { sources: vec![source] };
+        let facts = Facts { sources: vec![source], ..Facts::default() };
         let subjects = subject::subjects(&facts);
         let found = subjects.iter().flat_map(observe);
         found
