@@ -38,7 +38,7 @@ const CLOSER: &[(&str, u8, &str)] = &[
     ("lab demo", 5, "not root, or something of the kernel is missing, which is named"),
     ("man", 3, UNWRITTEN),
     ("clocks", 3, UNWRITTEN),
-    ("flows", 4, "--pair: the captures have no connection in common"),
+    ("flows", 4, "with --pair: the captures have no connection in common"),
     ("clocks", 0, "these timers are in the catalogue"),
     ("clocks", 4, "none in the catalogue is like that"),
     ("collect", 0, "written; what could not be had is named in it"),

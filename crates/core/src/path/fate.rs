@@ -240,10 +240,9 @@ impl<'a> Judge<'a> {
             let doubt = if proven { 0.0 } else { doubt };
             return by_silence(Fate::Made, doubt, DOUBT_MAX, because);
         }
-        if item.seen.length() > 0 {
-            if self.copies(other, item).next().is_some() || self.goes_beyond(other, item) {
-                return Judged::of(Fate::Missed, Mark::SenderGoesOnBeyond);
-            }
+        let continues = self.copies(other, item).next().is_some() || self.goes_beyond(other, item);
+        if item.seen.length() > 0 && continues {
+            return Judged::of(Fate::Missed, Mark::SenderGoesOnBeyond);
         }
         // Boxes that make anything but resets are rarer than captures with holes.
         by_silence(Fate::Made, doubt, DOUBT_MANY_MAX, because)

@@ -98,6 +98,10 @@ pub(super) struct Leg {
     pub saw_opening: bool,
 }
 
+/// A connection on a pair of ends: its first packet there, its number, and whether its client is the
+/// lower end.
+type Begun = (u64, u32, bool);
+
 /// Packets in, a [`Point`] out, once the connections are known too.
 #[derive(Debug, Default)]
 pub struct PointReader {
@@ -299,7 +303,7 @@ impl Point {
 
     /// Gives each packet its connection: of those on its pair of ends the latest that had begun.
     fn assign(&mut self, flows: &[Finished]) {
-        let mut begun: HashMap<(SocketAddr, SocketAddr), Vec<(u64, u32, bool)>> = HashMap::new();
+        let mut begun: HashMap<_, Vec<Begun>> = HashMap::new();
         for (number, flow) in flows.iter().enumerate() {
             let record = &flow.record;
             let own = (record.client, record.server, record.first_packet);
@@ -310,7 +314,7 @@ impl Point {
                 begun.entry(ends).or_default().push((first, number as u32, up));
             }
         }
-        let known: Vec<Vec<(u64, u32, bool)>> = self
+        let known: Vec<Vec<Begun>> = self
             .ends
             .iter()
             .map(|ends| {
