@@ -389,8 +389,8 @@ fn owners(all: &[Joined], side: usize) -> BTreeMap<u32, (usize, bool)> {
     parts.collect()
 }
 
-/// A connection that shares numbers with one that has its pair already is a part of it: packets that
-/// left untranslated, or went on under another port.
+/// A connection that shares numbers with one that has its pair already is a part of it: packets
+/// that left untranslated, or went on under another port.
 fn attach(claims: &[(Claim, Support)], taken: &mut [Vec<bool>; 2], into: &mut [Joined]) {
     for side in [0, 1] {
         let owner = owners(into, 1 - side);

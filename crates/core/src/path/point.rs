@@ -98,8 +98,8 @@ pub(super) struct Leg {
     pub saw_opening: bool,
 }
 
-/// A connection on a pair of ends: its first packet there, its number, and whether its client is the
-/// lower end.
+/// A connection on a pair of ends: its first packet there, its number, and whether its client is
+/// the lower end.
 type Begun = (u64, u32, bool);
 
 /// Packets in, a [`Point`] out, once the connections are known too.

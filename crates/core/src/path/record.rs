@@ -124,8 +124,8 @@ pub struct Pair {
     pub votes: u64,
     /// Which capture stands nearer to this connection's client.
     pub nearer_client: Option<usize>,
-    /// What is added to each side's sequence numbers between the first capture and the second, where
-    /// something is.
+    /// What is added to each side's sequence numbers between the first capture and the second,
+    /// where something is.
     pub rewrites: Option<BySide<u32>>,
     /// Which ends differ between the captures.
     pub translates: Option<Translates>,

@@ -303,8 +303,8 @@ impl Same {
         all
     }
 
-    /// The samples of the clocks that its sure pairs give. `nearer` says which capture stands nearer
-    /// to its client.
+    /// The samples of the clocks that its sure pairs give. `nearer` says which capture stands
+    /// nearer to its client.
     pub(super) fn samples(&self, nearer: usize) -> impl Iterator<Item = Sample> + '_ {
         self.sure.iter().filter_map(move |(left, right)| {
             let (one, other) = (self.item(0, *left)?, self.item(1, *right)?);
