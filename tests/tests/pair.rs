@@ -1,5 +1,5 @@
-//! Two captures of one path, recorded on the running kernel: hundreds of connections at once through
-//! a box that masquerades with random ports, drops packets and resets some. What the kernel knows
+//! Two captures of one path, recorded on the running kernel: hundreds of connections at once
+//! through a box that masquerades with random ports, drops packets and resets some. What the kernel knows
 //! (its table, its counters) is the truth; then one recording is changed in known ways: its clock,
 //! its losses, its sequence numbers.
 //!
@@ -349,7 +349,8 @@ fn clocks_losses_and_formats_of_one_side_are_seen_through() {
     }
 }
 
-/// Adds a constant of its connection to the numbers of both sides, as a box that draws its own does.
+/// Adds a constant of its connection to the numbers of both sides, as a box that draws its own
+/// does.
 fn rewrite(packet: &mut Kept, by: &mut BTreeMap<u16, BySide<u32>>, dice: &mut Dice) {
     let ip = if packet.link == COOKED { 20 } else { 14 };
     let tcp = ip + usize::from(packet.bytes[ip] & 0x0f) * 4;
