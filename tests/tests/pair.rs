@@ -1,7 +1,7 @@
 //! Two captures of one path, recorded on the running kernel: hundreds of connections at once
-//! through a box that masquerades with random ports, drops packets and resets some. What the kernel knows
-//! (its table, its counters) is the truth; then one recording is changed in known ways: its clock,
-//! its losses, its sequence numbers.
+//! through a box that masquerades with random ports, drops packets and resets some. What the
+//! kernel knows (its table, its counters) is the truth; then one recording is changed in known
+//! ways: its clock, its losses, its sequence numbers.
 //!
 //! Needs root and `nft`; skipped by name without. What needs neither stands in `core::path`.
 
