@@ -9,6 +9,7 @@
 
 mod guard;
 mod made;
+mod race;
 mod run;
 mod work;
 
@@ -18,19 +19,29 @@ use std::io::BufWriter;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-captures run [PACKETS [FLOWS]]    times: floor, table, model, and the replay command
+captures run [PACKETS [FLOWS]]    times: floor, flows, replay, and the peers that are installed
+captures replay [PACKETS [FLOWS]] times of the table's pieces and of sweeps, at 1x, 2x and 4x
 captures guard [PACKETS [FLOWS]]  instructions a packet, by callgrind; fails above what is allowed
 captures make FILE [PACKETS [FLOWS [full]]]
                                   a capture, cut after 96 bytes, or full: packets of 1.4 kB
 captures work NAME FILE           one piece of work, to be profiled:
-                                  floor, capture, sift, flows, read, table, model, pair
+                                  floor, capture, sift, flows, read, table, model, pair, map, unpack
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["run", rest @ ..] => plan(rest, (2_500_000, 20_000)).map(run::run),
+        ["run", rest @ ..] => plan(rest, (10_000_000, 20_000)).map(race::run),
+        ["replay", rest @ ..] => plan(rest, (2_500_000, 20_000)).map(run::run),
+        ["work", "map", file] => Some(work::mapped(file.as_ref()).map(|(packets, sum)| {
+            println!("map: {packets} packets, {sum:x}");
+            true
+        })),
+        ["work", "unpack", file] => Some(work::unpacked(file.as_ref()).map(|bytes| {
+            println!("unpack: {bytes} bytes");
+            true
+        })),
         ["guard", rest @ ..] => plan(rest, (200_000, 2_000)).map(guard::run),
         ["make", file, rest @ ..] => plan(rest, (10_000_000, 20_000)).map(|plan| {
             made::write(plan, &mut BufWriter::new(File::create(file)?))?;

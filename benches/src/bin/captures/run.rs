@@ -23,7 +23,8 @@ impl Made {
     ///
     /// What the file system says.
     pub fn new(plan: Plan) -> io::Result<Self> {
-        let name = format!("hopclock-bench-{}-{}.pcap", std::process::id(), plan.packets);
+        let kept = if plan.full { "full" } else { "cut" };
+        let name = format!("hopclock-bench-{}-{}-{kept}.pcap", std::process::id(), plan.packets);
         let path = std::env::temp_dir().join(name);
         let made = Self { path };
         made::write(plan, &mut BufWriter::with_capacity(1 << 20, File::create(&made.path)?))?;
@@ -138,7 +139,11 @@ const TICK_S: f64 = 0.01;
 
 /// Processor time of this process and of those it waited for, user and system (proc_pid_stat(5),
 /// fields 14 to 17). Others on the machine do not count in it, but for the caches they share.
-fn processor_s() -> io::Result<f64> {
+///
+/// # Errors
+///
+/// What the file says that holds it.
+pub fn processor_s() -> io::Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
     let fields = behind.split_whitespace().skip(11).take(4);

@@ -6,6 +6,10 @@ use hopclock_core::flow::{Batch, FLOWS_MAX, Observer, Sifter, Table as Connectio
 use hopclock_core::path::{Point, PointReader, align};
 use hopclock_core::time::{Gap, Moment};
 use hopclock_core::wire::ip_packet;
+use ruzstd::decoding::StreamingDecoder;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
 
 /// How much is fed at once, as the command reads files.
 const CHUNK: usize = 256 * 1024;
@@ -87,6 +91,40 @@ pub(crate) fn done(work: Work, file: &[u8]) -> (u64, u64) {
         }
         Work::Model => model(file),
         Work::Pair => pair(file),
+    }
+}
+
+/// The floor as a program would be: the file is mapped and each header touched once.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn mapped(path: &Path) -> io::Result<(u64, u64)> {
+    let file = File::open(path)?;
+    // SAFETY: the file was made by this bench and nobody else writes it; were it cut short, this
+    // process alone would end.
+    let map = unsafe { memmap2::Mmap::map(&file)? };
+    Ok(floor(&map))
+}
+
+/// Unpacks a file with the library the command unpacks with, and counts the bytes.
+///
+/// # Errors
+///
+/// What the file system or the library says.
+pub fn unpacked(path: &Path) -> io::Result<u64> {
+    let raw = BufReader::with_capacity(CHUNK, File::open(path)?);
+    let mut reader: Box<dyn Read> = if path.extension().is_some_and(|end| end == "zst") {
+        Box::new(StreamingDecoder::new(raw).map_err(io::Error::other)?)
+    } else {
+        Box::new(flate2::read::MultiGzDecoder::new(raw))
+    };
+    let (mut chunk, mut bytes) = (vec![0; CHUNK], 0);
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => return Ok(bytes),
+            count => bytes += count as u64,
+        }
     }
 }
 
