@@ -264,7 +264,7 @@ begins empty unless --start-state says otherwise, and connections that began
 before the capture are named. A table lists what matters: entries made, changes
 of state, packets ignored or INVALID and why, timers that ran out; --format
 jsonl gives one object a packet. The model is exact for Linux 6.18; rules of
-other kernels were read in source, not run. Not modelled: NAT rules, helpers,
+other kernels were read in source, not run. Not modelled: helpers,
 flowtables, fragments (docs/conntrack.md).")]
 pub struct Replay {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
@@ -286,7 +286,13 @@ pub struct Replay {
     /// Entries to begin with: output of `conntrack -L`
     #[arg(long, value_name = "DUMP")]
     pub start_state: Option<PathBuf>,
-    /// Kernel of the box, as `uname -r` prints it
+    /// Rules of the box: output of `nft list ruleset` or `iptables-save`
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
+    /// Interfaces and routes of the box: output of `ip addr; ip route`
+    #[arg(long, value_name = "FILE")]
+    pub links: Vec<PathBuf>,
+    /// Kernel of the box, as `uname -r` or `uname -v` prints it
     #[arg(long, value_name = "VERSION", default_value = "6.18")]
     pub kernel: String,
     /// Hold wrong checksums against packets, as a box does whose network card verifies none

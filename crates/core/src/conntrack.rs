@@ -19,6 +19,7 @@ pub mod read;
 pub mod reason;
 pub mod record;
 pub mod replay;
+pub mod routed;
 pub mod rules;
 pub mod settings;
 mod start;

@@ -8,6 +8,7 @@ pub mod counters;
 pub mod events;
 pub mod header;
 pub mod ipvs;
+pub mod links;
 pub mod notes;
 pub mod rules;
 pub mod ss;

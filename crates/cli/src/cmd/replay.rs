@@ -9,11 +9,13 @@ use crate::intake::open;
 use crate::{progress, screen};
 use hopclock_core::capture::Packet;
 use hopclock_core::conntrack::judged::Verdict;
+use hopclock_core::conntrack::nat::Firewall;
 use hopclock_core::conntrack::record::{Ends, Line};
 use hopclock_core::conntrack::replay::Taken;
 use hopclock_core::conntrack::{Kernel, Replay, Settings};
 use hopclock_core::dump::header::Header;
-use hopclock_core::dump::{conntrack as table, sysctl};
+use hopclock_core::dump::rules::Rules;
+use hopclock_core::dump::{conntrack as table, links, sysctl};
 use hopclock_core::flow::Numbering;
 use hopclock_core::time::Moment;
 use hopclock_render::Page;
@@ -60,6 +62,9 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     }
     if typed.verify_checksums {
         replay = replay.verifying_checksums();
+    }
+    if !typed.rules.is_empty() {
+        replay = replay.behind(firewall(typed)?);
     }
     let mut out = BufWriter::new(io::stdout().lock());
     let mut told = Told::new(typed, &mut out);
@@ -150,6 +155,23 @@ fn no_input(sources: &[Source]) -> Trouble {
     let why = sources.iter().map(|source| format!("{}: {}", source.name, source.notes.join("; ")));
     let hint = "replay reads pcap and pcapng, also packed with gzip, zstd or xz".to_owned();
     Trouble::NoInput { why: why.collect(), hint: Some(hint) }
+}
+
+/// Rules and interfaces of the box.
+fn firewall(typed: &Typed) -> Result<Firewall, Trouble> {
+    let mut firewall = Firewall::default();
+    for path in &typed.rules {
+        let rules = Rules::read(&small_file(path)?);
+        if rules.chains.is_empty() {
+            let why = vec![format!("{}: no chain of rules in it", path.display())];
+            return Err(Trouble::NoInput { why, hint: None });
+        }
+        firewall.rules.chains.extend(rules.chains);
+    }
+    for path in &typed.links {
+        firewall.interfaces.extend(links::read(&small_file(path)?));
+    }
+    Ok(firewall)
 }
 
 /// Checks everything typed; reads the small files.
@@ -267,6 +289,14 @@ fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment
              would have sent from then on is not known, and rows marked simulated assume the same"
                 .to_owned(),
         );
+    }
+    if let Some((count, why)) = replay.unsaid() {
+        let line = why.line.map_or(String::new(), |line| format!(", line {line}"));
+        notes.push(format!(
+            "how {count} connections leave cannot be said by the rules: of the first it is not \
+             known {}{line}",
+            why.why
+        ));
     }
     notes.extend(sources_notes(sources));
     let mut standing: Vec<Standing> = replay

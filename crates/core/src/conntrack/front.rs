@@ -108,6 +108,18 @@ impl Front {
         true
     }
 
+    /// The same for a connection whose first packet was seen arriving.
+    pub(super) fn translate_arrived(&mut self, original: Tuple, reply: Tuple) {
+        if self.translate(original, reply) {
+            self.arriving.insert(original, true);
+        }
+    }
+
+    /// Whether a translation is known under which such a packet arrives.
+    pub(super) fn knows(&self, tuple: &Tuple) -> bool {
+        self.arriving.contains_key(tuple)
+    }
+
     /// One tuple for both directions of the flow that a packet arriving as `tuple` belongs to.
     pub(super) fn flow(&self, tuple: &Tuple) -> Tuple {
         flow_of(self.answers.get(tuple).unwrap_or(tuple))

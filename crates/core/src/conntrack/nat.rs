@@ -9,6 +9,7 @@
 use std::net::IpAddr;
 
 use super::packet::{Tuple, flag, proto};
+pub use crate::dump::links::Interface;
 use crate::dump::rules::ask::{Asked, Does, Ruled};
 use crate::dump::rules::{CtState, Hook, Rules, Translation, TranslationKind};
 
@@ -19,17 +20,6 @@ pub struct Firewall {
     pub rules: Rules,
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
-}
-
-/// One interface of the box.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// Its name.
-    pub name: String,
-    /// Its first address of each version of IP, which masquerading takes.
-    pub addresses: Vec<IpAddr>,
-    /// What is reached by it, network and length of its prefix.
-    pub reaches: Vec<(IpAddr, u8)>,
 }
 
 /// What the table holds already.

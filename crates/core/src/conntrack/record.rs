@@ -6,7 +6,10 @@ use serde::{Serialize, Serializer};
 
 use super::judged::{CtState, Event, Gone, Judged, Verdict};
 use super::packet::{Tuple, proto};
+use super::reach::Reaches;
+use super::routed::Leaves;
 use super::rules::Rules;
+use crate::dump::rules::ask::{Does, Ruled};
 use crate::time::Moment;
 
 /// Source and destination of a packet; ports where the protocol has them.
@@ -68,6 +71,15 @@ pub struct Record {
     /// The ends would have behaved differently by now: an earlier packet of this flow met another
     /// fate than under the settings the capture was taken with.
     pub simulated: bool,
+    /// As it leaves where its source port is drawn: any of these ports; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_leave_as: Option<MayLeave>,
+    /// What a rule of the box does with it; absent where no rules were given or they cannot say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruled: Option<Decided>,
+    /// Whom it then reaches; absent where its translation is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaches: Option<Reaches>,
     /// As the packet arrived.
     pub arrives_as: Ends,
     /// It made the entry.
@@ -98,11 +110,63 @@ impl Record {
             assured: met.is_some_and(|m| m.assured),
             leaves_as: (judged.verdict != Verdict::Drop).then_some(Ends(judged.leaves_as)),
             simulated: false,
+            may_leave_as: None,
+            ruled: None,
+            reaches: None,
             arrives_as: Ends(arrived),
             created: judged.created,
             lowered_to_s: judged.lowered.map(|l| l.seconds),
             matters: judged.matters(),
         }
+    }
+}
+
+/// Ends of a packet whose source port the kernel draws.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct MayLeave {
+    /// Source address.
+    pub src: std::net::IpAddr,
+    /// The ports it may have, first and last.
+    pub ports: [u16; 2],
+    /// Destination.
+    pub dst: String,
+}
+
+/// What a rule, or a chain's policy, does with a packet.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Decided {
+    /// `passes`, `drops`, `resets` (its sender, by the box) or `refuses` (by ICMP).
+    pub does: &'static str,
+    /// The line that decides; null where no chain is asked.
+    pub line: Option<u64>,
+}
+
+impl Record {
+    /// Takes what is known of its way.
+    pub(super) fn routed(&mut self, leaves: Leaves, ruled: Option<Ruled>) {
+        match leaves {
+            Leaves::AsJudged => {}
+            Leaves::Unsaid => self.leaves_as = None,
+            Leaves::Drawn(mapping) => {
+                self.leaves_as = None;
+                let (src, (low, high)) = (mapping.leaves_as.src, mapping.drawn.unwrap_or_default());
+                let dst = Ends(mapping.leaves_as).words().1;
+                self.may_leave_as = Some(MayLeave { src, ports: [low, high], dst });
+            }
+        }
+        let Some(Ruled { does, line }) = ruled else { return };
+        let does = match does {
+            Does::Passes => "passes",
+            Does::Drops => "drops",
+            Does::Resets => "resets",
+            Does::Refuses => "refuses",
+            Does::Translates(_) | Does::Untracks | Does::NotUnderstood => return,
+        };
+        if does != "passes" {
+            (self.leaves_as, self.may_leave_as) = (None, None);
+            self.reaches = Some(Reaches::Nobody);
+        }
+        self.ruled = Some(Decided { does, line });
     }
 }
 

@@ -11,8 +11,11 @@ use super::front::Front;
 pub use super::front::Tally;
 use super::hash::Quick;
 use super::judged::{Event, Judged, Verdict};
+use super::nat::{CannotSay, Firewall};
 use super::packet::{Body, Packet, Tuple, flag};
+use super::reach::Reaches;
 use super::record::{Line, Record, TimerRecord};
+use super::routed::{Leaves, Routed, is_stopped};
 use super::settings::Settings;
 pub use super::start::Taken;
 use super::start::{self, Start};
@@ -20,6 +23,7 @@ use super::table::Table;
 use super::version::Kernel;
 use crate::capture;
 use crate::dump::conntrack as dump;
+use crate::dump::rules::ask::Ruled;
 use crate::time::Moment;
 
 /// One packet that the table saw.
@@ -35,6 +39,10 @@ pub struct Sight {
     pub judged: Judged,
     /// An earlier packet of the flow met another fate than when the capture was taken.
     pub simulated: bool,
+    /// How it leaves, beside what the table says.
+    pub leaves: Leaves,
+    /// What a rule surely does with it, where rules are known.
+    pub ruled: Option<Ruled>,
 }
 
 /// A replay under way.
@@ -48,6 +56,7 @@ pub struct Replay {
     /// TCP flows met so far, by one of their tuples.
     met: HashMap<Tuple, (), Quick>,
     front: Front,
+    routed: Option<Box<Routed>>,
 }
 
 impl Replay {
@@ -59,7 +68,21 @@ impl Replay {
             parted: HashMap::default(),
             met: HashMap::default(),
             front: Front::new(),
+            routed: None,
         }
+    }
+
+    /// The box has these rules and interfaces: they say how connections leave that no dump tells
+    /// of, and which packets are stopped.
+    #[must_use]
+    pub fn behind(mut self, firewall: Firewall) -> Self {
+        self.routed = Some(Box::new(Routed::new(firewall)));
+        self
+    }
+
+    /// Connections of which the rules do not say how they leave, and why, of the first.
+    pub fn unsaid(&self) -> Option<(usize, &CannotSay)> {
+        self.routed.as_ref()?.unsaid()
     }
 
     /// The settings are a what-if; the capture was taken under these.
@@ -168,6 +191,9 @@ impl Replay {
         let (number, at) = (captured.number, captured.at);
         let mut record = Record::of(number, at, sight.arrived, &sight.judged, rules);
         record.simulated = sight.simulated;
+        let known = self.front.translation(&self.front.flow(&sight.tuple));
+        record.reaches = known.map(|_| Reaches::of(known, &sight.tuple, &sight.judged));
+        record.routed(sight.leaves, sight.ruled);
         lines.push(Line::Packet(Box::new(record)));
     }
 
@@ -175,6 +201,10 @@ impl Replay {
     /// then is for [`Replay::drain_events`].
     pub fn judge(&mut self, captured: &capture::Packet<'_>, file: usize) -> Option<Sight> {
         let (packet, arrived) = self.front.packet(captured, file)?;
+        if self.route(&packet) {
+            self.front.tally.leaving += 1;
+            return None;
+        }
         let (judged, simulated) = self.both(captured.at, &packet);
         let tally = &mut self.front.tally;
         tally.judged += 1;
@@ -184,7 +214,48 @@ impl Replay {
         if judged.created || judged.entry.is_none() {
             self.note_midstream(&packet);
         }
-        Some(Sight { arrived, tuple: packet.tuple, flags, judged, simulated })
+        let (leaves, ruled) = self.ruled(&packet, &judged);
+        Some(Sight { arrived, tuple: packet.tuple, flags, judged, simulated, leaves, ruled })
+    }
+
+    /// Asks the rules how a connection leaves that a packet may begin; true for a copy of one that
+    /// left, and tells which port was drawn.
+    fn route(&mut self, packet: &Packet) -> bool {
+        let Some(routed) = &mut self.routed else { return false };
+        let tuple = &packet.tuple;
+        if self.front.knows(tuple) || self.table.find(tuple).is_some() {
+            return false;
+        }
+        if let Some(original) = routed.left_as(tuple)
+            && let Some(reply) = tuple.inverse()
+        {
+            self.front.translate_arrived(original, reply);
+            for table in std::iter::once(&mut self.table).chain(&mut self.as_it_was) {
+                table.translate(original, reply);
+                table.answers_as(&original, reply);
+            }
+            return true;
+        }
+        if let Some(reply) = routed.opens(packet, &self.table) {
+            self.front.translate_arrived(*tuple, reply);
+            self.table.translate(*tuple, reply);
+            if let Some(other) = &mut self.as_it_was {
+                other.translate(*tuple, reply);
+            }
+        }
+        false
+    }
+
+    /// How a packet leaves and what rules do with it; a first packet that is stopped leaves no
+    /// entry.
+    fn ruled(&mut self, packet: &Packet, judged: &Judged) -> (Leaves, Option<Ruled>) {
+        let Some(routed) = &self.routed else { return (Leaves::AsJudged, None) };
+        let (leaves, ruled) = routed.tell(packet, judged);
+        if judged.created && is_stopped(&ruled) {
+            self.table.remove(&packet.tuple);
+        }
+        let [one] = ruled.as_slice() else { return (leaves, None) };
+        (leaves, Some(*one))
     }
 
     /// Moves time on to `at`; what ends until then is for [`Replay::drain_events`].

@@ -152,6 +152,15 @@ impl Table {
         self.replies.insert(original, reply);
     }
 
+    /// From now on answers of this entry arrive as `reply`: its port was drawn, and seen later.
+    pub(super) fn answers_as(&mut self, original: &Tuple, reply: Tuple) {
+        let Some((slot, _)) = self.look_up(original) else { return };
+        let Some(Some(entry)) = self.slots.get_mut(slot as usize) else { return };
+        let was = std::mem::replace(&mut entry.reply, reply);
+        self.index.remove(hash_of(&was), (slot, Dir::Reply));
+        self.index.insert(hash_of(&reply), (slot, Dir::Reply));
+    }
+
     /// Removes an entry from outside, without an event; false if no entry has this tuple.
     pub fn remove(&mut self, tuple: &Tuple) -> bool {
         let Some((slot, _)) = self.look_up(tuple) else { return false };
