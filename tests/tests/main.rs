@@ -36,6 +36,7 @@ mod recorder;
 mod redact;
 mod replay;
 mod replayed_examples;
+mod replayed_rules;
 mod rhythm;
 mod schemas;
 mod sweep;

@@ -72,14 +72,14 @@ pub(crate) fn made(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-fn replay(capture: &Path, more: &[&str]) -> Ran {
+pub(crate) fn replay(capture: &Path, more: &[&str]) -> Ran {
     let mut args = vec!["replay", capture.to_str().unwrap()];
     args.extend(more);
     run(args)
 }
 
 /// The records, each held against its schema.
-fn records(capture: &Path, more: &[&str]) -> Vec<Value> {
+pub(crate) fn records(capture: &Path, more: &[&str]) -> Vec<Value> {
     let ran = replay(capture, &[more, &["--format", "jsonl"]].concat());
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let records = ran.jsonl();

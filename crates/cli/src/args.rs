@@ -256,6 +256,7 @@ pub struct Flows {
   hopclock replay nat.pcap --sysctl nat.sysctl
   hopclock replay nat.pcap --sysctl nat.sysctl --set nf_conntrack_tcp_loose=1
   hopclock replay nat.pcap --start-state nat.conntrack --format jsonl
+  hopclock replay nat.pcap --rules nat.nft --links nat.links --format jsonl
   hopclock replay nat.pcap --sweep tcp_timeout_established=350,3600
   hopclock replay nat.pcap --fix tcp_be_liberal=1 --fix keepalive=60
 
@@ -264,8 +265,8 @@ begins empty unless --start-state says otherwise, and connections that began
 before the capture are named. A table lists what matters: entries made, changes
 of state, packets ignored or INVALID and why, timers that ran out; --format
 jsonl gives one object a packet. The model is exact for Linux 6.18; rules of
-other kernels were read in source, not run. Not modelled: helpers,
-flowtables, fragments (docs/conntrack.md).")]
+other kernels were read in source, not run. Not modelled: helpers, flowtables,
+fragments, policy routing (docs/conntrack.md).")]
 pub struct Replay {
     /// Captures: pcap or pcapng, also packed with gzip, zstd or xz; `-` is standard input
     #[arg(required = true, value_name = "CAPTURE")]
@@ -286,11 +287,12 @@ pub struct Replay {
     /// Entries to begin with: output of `conntrack -L`
     #[arg(long, value_name = "DUMP")]
     pub start_state: Option<PathBuf>,
-    /// Rules of the box: output of `nft list ruleset` or `iptables-save`
-    #[arg(long, value_name = "FILE")]
+    /// Rules of the box: output of `nft list ruleset` or `iptables-save`; they say how connections
+    /// leave and which packets are stopped
+    #[arg(long, value_name = "FILE", requires = "links", conflicts_with_all = ["sweep", "fix"])]
     pub rules: Vec<PathBuf>,
     /// Interfaces and routes of the box: output of `ip addr; ip route`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "rules")]
     pub links: Vec<PathBuf>,
     /// Kernel of the box, as `uname -r` or `uname -v` prints it
     #[arg(long, value_name = "VERSION", default_value = "6.18")]

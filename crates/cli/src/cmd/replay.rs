@@ -24,7 +24,7 @@ use hopclock_render::replay as pen;
 use hopclock_render::replay::{Standing, Summary};
 use jiff::tz::TimeZone;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A dump larger than this is no dump.
 const DUMP_BYTES_MAX: u64 = 256 << 20;
@@ -171,6 +171,11 @@ fn firewall(typed: &Typed) -> Result<Firewall, Trouble> {
     for path in &typed.links {
         firewall.interfaces.extend(links::read(&small_file(path)?));
     }
+    // Without its own addresses nothing tells what is for the box from what it passes on.
+    if firewall.interfaces.iter().all(|interface| interface.addresses.is_empty()) {
+        let name = |path: &PathBuf| format!("{}: no address of an interface in it", path.display());
+        return Err(Trouble::NoInput { why: typed.links.iter().map(name).collect(), hint: None });
+    }
     Ok(firewall)
 }
 
@@ -292,9 +297,10 @@ fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment
     }
     if let Some((count, why)) = replay.unsaid() {
         let line = why.line.map_or(String::new(), |line| format!(", line {line}"));
+        let leave = if count == 1 { "connection leaves" } else { "connections leave" };
         notes.push(format!(
-            "how {count} connections leave cannot be said by the rules: of the first it is not \
-             known {}{line}",
+            "how {count} {leave} cannot be said by the rules: of the first it is not known \
+             {}{line}",
             why.why
         ));
     }

@@ -138,7 +138,8 @@ impl Firewall {
         within.max_by_key(|(_, (_, bits))| *bits).map(|(interface, _)| interface)
     }
 
-    fn translates(&self) -> bool {
+    /// Whether any rule could translate.
+    pub(super) fn translates(&self) -> bool {
         let nat = crate::dump::rules::ChainKind::Nat;
         self.rules.chains.iter().any(|c| c.base.is_some_and(|b| b.kind == nat))
     }

@@ -113,13 +113,24 @@ impl Routed {
     }
 
     /// How a judged packet leaves, and what rules do with it: one outcome, or more where it
-    /// cannot be said.
+    /// cannot be said, or none of what no table tracks: it is mostly for neighbours and not
+    /// forwarded.
     pub(super) fn tell(&self, packet: &Packet, judged: &Judged) -> (Leaves, Vec<Ruled>) {
+        if judged.verdict == Verdict::Untracked {
+            return (Leaves::AsJudged, Vec::new());
+        }
         let translated = judged.verdict != Verdict::Invalid;
         let drawn = self.drawn.get(&packet.tuple).filter(|_| translated);
         let leaves = match drawn {
             Some(mapping) => Leaves::Drawn(*mapping),
             None if translated && self.is_unsaid(&packet.tuple) => Leaves::Unsaid,
+            // Of other protocols rules are not asked how they leave; a dump may tell.
+            None if !matches!(packet.body, Body::Tcp(_))
+                && judged.leaves_as == packet.tuple
+                && self.firewall.translates() =>
+            {
+                Leaves::Unsaid
+            }
             None => Leaves::AsJudged,
         };
         let behind = drawn.map_or(judged.leaves_as, |mapping| mapping.leaves_as);

@@ -1,4 +1,4 @@
-//! `ip addr` and `ip route`: which interface has an address, and by which one an address is reached.
+//! `ip addr` and `ip route`: which interface has an address, and by which an address is reached.
 //!
 //! Refused: rules of policy routing and tables of their own; the main table answers.
 
