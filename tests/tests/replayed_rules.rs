@@ -12,8 +12,9 @@ const LINKS: &str = "2: lan0@if3: <UP> mtu 1500\n    inet 192.0.2.1/24 scope glo
                      3: wan0@if4: <UP> mtu 1500\n    inet 198.51.100.1/24 scope global wan0\n\
                      default via 198.51.100.9 dev wan0\n";
 
-fn links() -> PathBuf {
-    made("box.links", LINKS.as_bytes())
+/// A file a test: they run at once, and one must not read what another is writing.
+fn links(test: &str) -> PathBuf {
+    made(&format!("{test}.links"), LINKS.as_bytes())
 }
 
 /// A listing with one rule in the chain of translation, and one in that of filtering.
@@ -27,7 +28,7 @@ fn ruleset(name: &str, nat: &str, filter: &str) -> PathBuf {
 }
 
 fn behind(capture: &Path, rules: &Path, more: &[&str]) -> Vec<Value> {
-    let links = links();
+    let links = links(&capture.file_name().unwrap().to_string_lossy());
     let known = ["--rules", rules.to_str().unwrap(), "--links", links.to_str().unwrap()];
     records(capture, &[more, &known].concat())
 }
@@ -98,7 +99,7 @@ fn what_a_rule_stops_reaches_nobody_and_leaves_no_entry() {
     let told = behind(&capture, &rules, &[]);
     assert_eq!(told[0]["ruled"], json!({"does": "drops", "line": 8}), "{told:#?}");
     assert_eq!((&told[0]["leaves_as"], &told[0]["reaches"]), (&Value::Null, &"nobody".into()));
-    let links = links();
+    let links = links("dropped");
     let known = ["--rules", rules.to_str().unwrap(), "--links", links.to_str().unwrap()];
     let ran = replay(&capture, &[&known[..], &["--format", "json"]].concat());
     assert_eq!(ran.json()["summary"]["entries"], 0);
@@ -118,7 +119,7 @@ fn words_of_a_rule_that_are_not_known_leave_it_unsaid() {
             let left = [&record["leaves_as"], &record["ruled"], &record["reaches"]];
             assert_eq!(left, [&Value::Null; 3], "{nat}: {told:#?}");
         }
-        let links = links();
+        let links = links("unsaid");
         let known = ["--rules", rules.to_str().unwrap(), "--links", links.to_str().unwrap()];
         let ran = replay(&capture, &[&known[..], &["--format", "json"]].concat());
         let notes = ran.json()["summary"]["notes"].to_string();
@@ -134,7 +135,7 @@ fn files_that_are_no_rules_or_no_links_are_told_in_a_sentence() {
     let capture = story.finish("norules.pcapng");
     let prose = made("prose.nft", b"Dear team,\nthe rules are attached.\n");
     let rules = ruleset("plain.nft", "masquerade", "accept");
-    let links = links();
+    let links = links("none");
     let [prose, rules, links] = [&prose, &rules, &links].map(|path| path.to_str().unwrap());
     for (more, code, sentence) in [
         (&["--rules", prose, "--links", links][..], 3, "prose.nft: no chain of rules in it"),
