@@ -22,11 +22,12 @@ use std::time::Duration;
 
 const SEED: &str = "7";
 /// Scenarios of which some finding's cause, or the likeliest of its hypotheses, is the true one.
-/// Timers of seconds leave diagnosing little to go by, so this only guards against ruin.
-const CAUSES_MIN: usize = 25;
-const FAMILIES_MIN: usize = 33;
-/// Named wrongly, and known to be: the list may only shrink.
-const WRONG_YET: [&str; 1] = ["one-sided-path-7: request-timeout"];
+/// Timers of seconds leave less to go by than those of hours do.
+const CAUSES_MIN: usize = 42;
+const FAMILIES_MIN: usize = 45;
+/// Named wrongly, of all runs: moments differ from run to run, and three in a hundred is what is
+/// asked of verdicts on recordings.
+const WRONG_MAX: usize = 2;
 /// Packets of the recordings that the kernel must have judged.
 const JUDGED_MIN: u64 = 500;
 /// Marks the processes of one run, wherever they end up.
@@ -293,8 +294,7 @@ fn diagnosed(folders: &[PathBuf]) {
     ));
     assert!(right_cause >= CAUSES_MIN && right_family >= FAMILIES_MIN);
     // A wrong name is the worst answer.
-    wrongly.retain(|wrong| !WRONG_YET.iter().any(|known| wrong.starts_with(known)));
-    assert!(wrongly.is_empty(), "{wrongly:?}");
+    assert!(wrongly.len() <= WRONG_MAX, "{wrongly:?}");
 }
 
 /// Past the harness's capture: how well it went is part of the answer.
