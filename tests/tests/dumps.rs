@@ -46,7 +46,7 @@ fn used(report: &Value, kind: &str) -> bool {
 fn a_rule_that_resets_the_connection_speaks_for_a_box_and_one_for_another_port_does_not() {
     let own = beside("hop-a/nft.txt", &rules("tcp dport 443 reject with tcp reset"));
     let other = beside("hop-a/nft.txt", &rules("tcp dport 444 reject with tcp reset"));
-    assert!(used(&own, "rules") && used(&other, "rules"));
+    assert!(used(&own, "nft rules") && used(&other, "nft rules"));
     assert!(says(&own, "answers it with a reset, established or not"), "{own:#}");
     assert!(!says(&other, "established or not"), "{other:#}");
     assert!(share(&own, "state-flush") > 3.0 * share(&other, "state-flush"));

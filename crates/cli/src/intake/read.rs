@@ -164,9 +164,9 @@ fn read(
         Kind::Conntrack
         | Kind::Sysctl
         | Kind::Notes
-        | Kind::Rules
+        | Kind::Rules(_)
         | Kind::Sockets
-        | Kind::Counters
+        | Kind::Counters(_)
         | Kind::TableEvents
         | Kind::Balancer => text(kind, &mut stream, empty(Vec::new())),
         Kind::Manifest
@@ -256,7 +256,7 @@ fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
     }
     let text = String::from_utf8_lossy(&bytes);
     let content = match kind {
-        Kind::Rules => {
+        Kind::Rules(_) => {
             let told = rules::Rules::read(&text);
             (input.records, input.skipped) = (told.rules().count() as u64, told.skipped);
             Content::Rules(told)
@@ -266,7 +266,7 @@ fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
             (input.records, input.skipped) = (told.sockets.len() as u64, told.skipped);
             Content::Sockets(told)
         }
-        Kind::Counters => {
+        Kind::Counters(_) => {
             let (told, skipped) = counters::read(&text);
             (input.records, input.skipped) = (told.len() as u64, skipped);
             Content::Counters(told)
