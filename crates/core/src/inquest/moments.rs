@@ -5,7 +5,8 @@
 //! are what a rhythm is looked for in.
 
 use super::subject::middle;
-use crate::rhythm::{Series, Span};
+use crate::rhythm::{Reading, Series, Span};
+use crate::terms::Anchor;
 use crate::time::Moment;
 use std::collections::BTreeSet;
 
@@ -108,6 +109,28 @@ pub fn happenings(series: &Series) -> Option<Series> {
     }
     let span = |at: &Moment| Span { open: None, last_activity: None, end: *at };
     Some(Series { spans: found.firsts.iter().map(span).collect(), ..series.clone() })
+}
+
+/// What the times of happenings tell, where "counted from the opening" has no connection to be about:
+/// a clock that counts from the last happening is one that runs free.
+pub fn of_no_connection(mut reading: Reading) -> Reading {
+    let Some(open) = reading.models.iter().position(|m| m.anchor == Anchor::Open) else {
+        return reading;
+    };
+    let mut model = reading.models.remove(open);
+    model.anchor = Anchor::FreeRunning;
+    match reading.models.iter_mut().find(|m| m.anchor == Anchor::FreeRunning) {
+        Some(free) => {
+            free.probability += model.probability;
+            free.log_evidence = free.log_evidence.max(model.log_evidence);
+        }
+        None => reading.models.push(model),
+    }
+    reading.models.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    if reading.rhythm.anchor == Anchor::Open {
+        reading.rhythm.anchor = Anchor::FreeRunning;
+    }
+    reading
 }
 
 #[cfg(test)]

@@ -380,8 +380,11 @@ fn subject<'a>(
         Some(log) if !all_captured(log, &flows) => Some(log_series(log)),
         _ => flow_series(&flows),
     };
-    let series = series.map(|s| moments::happenings(&s).unwrap_or(s));
+    let happenings = series.as_ref().and_then(moments::happenings);
+    let happened = happenings.is_some();
+    let series = happenings.or(series);
     let rhythm = series.as_ref().filter(|s| !s.spans.is_empty()).map(rhythm::read);
+    let rhythm = if happened { rhythm.map(moments::of_no_connection) } else { rhythm };
     let count = log
         .map_or_else(|| flows.iter().filter(|f| f.ended()).count().max(1), |l| l.ended().count());
     let measured = measure(log.as_ref(), &flows, series.as_ref(), rhythm.as_ref());
