@@ -99,7 +99,7 @@ fn a_listing_without_timers_says_nothing_of_keepalive() {
 fn listed(at: &str, dropped: u32) -> String {
     format!(
         "# hopclock host=egress-1 role=hop at={at} cmd=\"conntrack -S\"\n\
-         cpu=0 \tfound=0 invalid=2 insert=0 insert_failed=0 drop={dropped} early_drop=0 error=0\n"
+         cpu=0 \tfound=0 invalid=2 insert=0 insert_failed=0 drop=0 early_drop={dropped} error=0\n"
     )
 }
 
@@ -108,7 +108,7 @@ fn a_counter_that_rose_over_the_end_is_told_and_one_that_stood_is_not() {
     let before = listed("2024-05-23T14:00:00Z", 7);
     let rose = [("hop/1.txt", before.as_str()), ("hop/2.txt", &listed("2024-05-23T16:00:00Z", 9))];
     let report = beside_all(&rose);
-    assert!(says(&report, "early_drop or drop rose by 2 between two listings"), "{report:#}");
+    assert!(says(&report, "early_drop rose by 2 between two listings"), "{report:#}");
     let stood = [("hop/1.txt", before.as_str()), ("hop/2.txt", &listed("2024-05-23T16:00:00Z", 7))];
     assert!(!says(&beside_all(&stood), "rose by"));
     let over = listed("2024-05-23T14:10:00Z", 9);

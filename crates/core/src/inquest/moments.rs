@@ -66,12 +66,15 @@ pub fn beside(mut ends: Vec<End<'_>>) -> Option<Beside> {
         opened_apart: false,
     };
     let (mut close, mut apart) = (0usize, 0usize);
+    let mut began = ends.first().map(|e| e.at);
     for pair in ends.windows(2) {
         let [a, b] = pair else { continue };
+        // A moment does not go on and on.
+        let long = began.is_some_and(|at| b.at.since(at).secs_f64() > 3.0 * within_s);
         // Two connections: by name, or because the second was open before the first ended.
         let two = a.who != b.who || b.open.is_some_and(|open| open < a.at);
         found.pairs += usize::from(two);
-        if two && b.at.since(a.at).secs_f64() <= within_s {
+        if two && !long && b.at.since(a.at).secs_f64() <= within_s {
             found.joined.extend([a.place, b.place]);
             if let (Some(one), Some(other)) = (a.open, b.open) {
                 let ends = b.at.since(a.at).secs_f64();
@@ -80,7 +83,17 @@ pub fn beside(mut ends: Vec<End<'_>>) -> Option<Beside> {
             }
         } else {
             found.firsts.push(b.at);
+            began = Some(b.at);
         }
+    }
+    // On a busy path ends fall close together by chance: moments stand far apart.
+    let mut gaps: Vec<f64> = found
+        .firsts
+        .windows(2)
+        .filter_map(|pair| Some(pair.last()?.since(*pair.first()?).secs_f64()))
+        .collect();
+    if !found.joined.is_empty() && middle(&mut gaps).is_some_and(|gap| gap < 8.0 * within_s) {
+        return None;
     }
     found.opened_apart = close > 0 && apart * 2 > close;
     Some(found)

@@ -3,7 +3,7 @@
 use super::facts::Source;
 use super::names::{self, Pair};
 use crate::flow::{Finished, How, KnownBy, Mark, Unanswered};
-use crate::terms::Side;
+use crate::terms::{Role, Side};
 use crate::time::Gap;
 
 /// One connection of a capture.
@@ -40,14 +40,15 @@ impl FlowPart<'_> {
         if let Some(cut) = self.cut() {
             return Some(cut.silence.secs_f64());
         }
-        if let Some(gave_up) = self.gave_up() {
+        if let Some(gave_up) = self.gave_up().filter(|gave_up| gave_up.probes) {
             return Some(gave_up.silence.secs_f64());
         }
         // What is sent again and again is no silence, and what came before it was not the end.
         if self.flow.last_words.size_loss.is_some() {
             return None;
         }
-        if let Some(tries) = self.unheard() {
+        let in_vain = self.gave_up().and(self.flow.last_words.unanswered.as_ref());
+        if let Some(tries) = self.unheard().or(in_vain) {
             let broken = self.flow.last_words.longest_silence;
             let before = broken.filter(|(_, mark)| mark.packet == tries.first.packet);
             return before.map(|(gap, _)| gap.secs_f64());
@@ -140,6 +141,11 @@ impl FlowPart<'_> {
     pub fn cut(&self) -> Option<Cut> {
         let words = &self.flow.last_words;
         let half = words.half_close.filter(|half| half.other_fin.is_none())?;
+        // Seen at the machine that closed, what answers late data is its own stack.
+        let closer = if half.by == Side::Client { Role::Client } else { Role::Server };
+        if self.source.role == Some(closer) {
+            return None;
+        }
         let (asked, idle, end) = match (&words.reset, &words.unanswered) {
             // Who had closed is signed for; a reset of the other answers the FIN.
             (Some(reset), _) if reset.mark.packet > half.fin.packet && reset.by == half.by => {

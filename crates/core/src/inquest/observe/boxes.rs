@@ -81,7 +81,8 @@ fn destroyed(subject: &Subject<'_>, facts: &Facts) -> Option<Evidence> {
                 });
                 let end = lived.map(|mark| mark.at).max()?;
                 let before_s = end.since(e.at?).secs_f64();
-                (before_s > 0.0).then_some((e, before_s))
+                // Clocks of two hosts.
+                (before_s > 1.0).then_some((e, before_s))
             })
             .next()?;
         let says = format!(
@@ -98,14 +99,20 @@ fn destroyed(subject: &Subject<'_>, facts: &Facts) -> Option<Evidence> {
 /// a dump; that the earlier one had the entry is as near as it gets.
 fn vanished(subject: &Subject<'_>, facts: &Facts, own: &[(&Source, &Entry)]) -> Option<Evidence> {
     let views = || subject.flows.iter().chain(&subject.elsewhere);
-    let ends = views().map(|f| f.end().map_or(f.flow.record.last_ns, |m| m.at));
-    let end = ends.max()?;
     let had = own.iter().filter(|(s, _)| s.taken_at.is_some());
     let (with, entry) = had.max_by_key(|(s, _)| s.taken_at)?;
+    // The entry's own connection: another that took its place has another entry.
+    let its = |f: &&FlowPart<'_>| {
+        let record = &f.flow.record;
+        same(entry, (record.client, record.server)) && Some(record.first_ns) < with.taken_at
+    };
+    let ends = views().filter(its).map(|f| f.end().map_or(f.flow.record.last_ns, |m| m.at));
+    let end = ends.max()?;
     let without = facts.sources.iter().find(|s| {
         let Content::Conntrack(entries) = &*s.content else { return false };
         s.host.is_some()
             && s.host == with.host
+            && s.command == with.command
             && s.taken_at > with.taken_at
             && s.taken_at.is_some_and(|at| at < end)
             && !entries.iter().any(|e| e.original == entry.original)

@@ -5,16 +5,23 @@ use super::super::clocks_seen::whose;
 use super::super::evidence::{Cite, Evidence};
 use super::super::facts::Facts;
 use super::super::subject::{FlowPart, Subject};
-use crate::flow::How;
+use crate::flow::{Finished, How};
 use crate::terms::{ResetKind, Role, Side};
+use crate::time::Gap;
 use std::collections::BTreeMap;
 
 /// Packets of one direction below which the other's absence says nothing.
 const PACKETS_MIN: u64 = 3;
 
+/// Two clocks of one path, and the way between.
+const NEAR: Gap = Gap::from_secs(2);
+/// Connections looked at: more say the same.
+const LOOKED_AT: usize = 200;
+
 /// What the places of capture show together.
 pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
-    let ended: Vec<&FlowPart<'_>> = subject.flows.iter().filter(|f| f.ended()).collect();
+    let ended = subject.flows.iter().filter(|f| f.ended());
+    let ended: Vec<&FlowPart<'_>> = ended.take(LOOKED_AT).collect();
     let mut found = Vec::new();
     found.extend(closed_by(subject, facts, &ended));
     found.extend(one_direction(subject));
@@ -86,12 +93,23 @@ fn closer<'s>(
     };
     if let Some(own) = at(role) {
         let value = if side == Side::Client { "client" } else { "server" };
-        return Some((value, own, sent(own)?));
+        // The one that ended it, and not one that came when it was long over.
+        let same = own
+            .end()
+            .zip(flow.end())
+            .is_some_and(|(one, other)| one.at.since(other.at).abs() <= NEAR);
+        return (same && !own.apart).then_some((value, own, sent(own)?));
     }
     // The box has the connection and the server, whose capture there is, has not.
-    let hop = at(Role::Hop).filter(|_| side == Side::Server)?;
-    let elsewhere =
-        facts.captures().any(|(s, c)| s.role == Some(Role::Server) && !c.flows.is_empty());
+    let hop = at(Role::Hop).filter(|hop| side == Side::Server && hop.mark.is_some())?;
+    let (from, to) = (hop.flow.record.first_ns, hop.flow.record.last_ns);
+    let covers = |flows: &[Finished]| {
+        let first = flows.iter().map(|f| f.record.first_ns).min();
+        let last = flows.iter().map(|f| f.record.last_ns).max();
+        first.is_some_and(|at| at <= from.plus(NEAR)) && last.is_some_and(|at| at.plus(NEAR) >= to)
+    };
+    let mut server = facts.captures().filter(|(s, _)| s.role == Some(Role::Server));
+    let elsewhere = server.any(|(_, capture)| covers(&capture.flows));
     if elsewhere { Some(("proxy", hop, sent(hop)?)) } else { None }
 }
 
@@ -109,13 +127,20 @@ fn one_direction(subject: &Subject<'_>) -> Option<Evidence> {
         let (at, all) = (sides(hop), sides(end));
         let few = |at: u64, all: u64| all >= PACKETS_MIN && at * 10 <= all * 6;
         let most = |at: u64, all: u64| all >= PACKETS_MIN && at * 10 >= all * 8;
-        match (few(at.1, all.1) && most(at.0, all.0), few(at.0, all.0) && most(at.1, all.1)) {
+        // A capture may join segments into one; it does not lose their bytes by that.
+        let bytes = |v: &FlowPart<'_>, side: Side| *v.flow.record.payload_bytes.of(side);
+        let less =
+            |side: Side| bytes(end, side) == 0 || bytes(hop, side) * 100 <= bytes(end, side) * 95;
+        let server = few(at.1, all.1) && most(at.0, all.0) && less(Side::Server);
+        let client = few(at.0, all.0) && most(at.1, all.1) && less(Side::Client);
+        match (server, client) {
             (true, _) => Some(("server", at.1, all.1, end)),
             (_, true) => Some(("client", at.0, all.0, end)),
             _ => None,
         }
     };
-    let own: Vec<&FlowPart<'_>> = views().filter(|v| v.source.role == Some(Role::Hop)).collect();
+    let own = views().filter(|v| v.source.role == Some(Role::Hop));
+    let own: Vec<&FlowPart<'_>> = own.take(LOOKED_AT).collect();
     let seen: Vec<_> = own.iter().filter_map(|hop| Some((*hop, missing(hop)?))).collect();
     let (first, (which, at, all, end)) = seen.first().filter(|_| seen.len() * 2 > own.len())?;
     let says = format!(

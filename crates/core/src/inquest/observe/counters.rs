@@ -30,10 +30,10 @@ struct Told {
 const TELLING: [Told; 5] = [
     Told {
         role: Role::Hop,
-        names: &["early_drop", "drop"],
+        names: &["early_drop"],
         kind: "table-counters",
         value: "full",
-        what: "entries were dropped to make room, or packets for want of it",
+        what: "entries were dropped to make room",
         strength: 1.0,
     },
     Told {
@@ -101,7 +101,9 @@ fn by_host(facts: &Facts) -> Vec<Vec<Listing<'_>>> {
 
 fn rise(told: &Told, listings: &[Listing<'_>], subject: &Subject<'_>) -> Option<Evidence> {
     let (last, after) = listings.last().filter(|(source, _)| source.role == Some(told.role))?;
-    let before = listings.first().filter(|(first, _)| first.file != last.file);
+    // Two listings of nobody knows what are not compared.
+    let before =
+        listings.first().filter(|(first, _)| first.file != last.file && first.command.is_some());
     let names = |c: &&Counter| told.names.contains(&c.name.as_str());
     let sum = |counters: &[Counter]| counters.iter().filter(names).map(|c| c.value).sum::<u64>();
     let rose = sum(after).saturating_sub(before.map_or(0, |(_, counters)| sum(counters)));

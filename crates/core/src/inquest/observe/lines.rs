@@ -23,11 +23,12 @@ const LAST_WORDS: [(&str, &[&str]); 6] = [
 
 /// Words that name something, the most telling first: each is a value of the table's kind `said`.
 /// Of several about one end only the first counts.
-const BY_NAME: [&str; 33] = [
+const BY_NAME: [&str; 34] = [
     "too-many-pings",
     "table-full",
     "port-exhaustion",
     "oom-kill",
+    "crashed",
     "takeover",
     "firewall-reload",
     "token-expired",

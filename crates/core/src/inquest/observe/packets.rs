@@ -163,6 +163,9 @@ fn half_closed(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
     Some(piece.on(host(&flows)).of_seconds(cut.silence.secs_f64()))
 }
 
+/// Connections of which every view is looked at: more say the same.
+const LOOKED_AT: usize = 200;
+
 /// The view of a connection that shows an end giving up, or the one given.
 fn giving_up<'f, 'a>(flow: &'f FlowPart<'a>, elsewhere: &'f [FlowPart<'a>]) -> &'f FlowPart<'a> {
     let own = |v: &&FlowPart<'_>| v.connection == flow.connection && v.gave_up().is_some();
@@ -172,7 +175,8 @@ fn giving_up<'f, 'a>(flow: &'f FlowPart<'a>, elsewhere: &'f [FlowPart<'a>]) -> &
 /// One end gave up on the other.
 fn gave_up(ended: &[&FlowPart<'_>], elsewhere: &[FlowPart<'_>]) -> Option<Evidence> {
     // The machine that gives up shows it, wherever else the end was seen.
-    let ended: Vec<&FlowPart<'_>> = ended.iter().map(|f| giving_up(f, elsewhere)).collect();
+    let looked_at = ended.iter().take(LOOKED_AT);
+    let ended: Vec<&FlowPart<'_>> = looked_at.map(|f| giving_up(f, elsewhere)).collect();
     let (value, flows) = majority(&ended, |f| {
         Some(match f.gave_up() {
             Some(gave_up) if gave_up.probes => "after-probes",
@@ -446,8 +450,10 @@ fn renamed(flows: &[FlowPart<'_>], elsewhere: &[FlowPart<'_>]) -> Option<Evidenc
     let (flow, [before, after]) = flows.iter().chain(elsewhere).find_map(|flow| {
         let names = &flow.flow.record.also_known_as;
         let mut of_source = names.iter().filter(|n| n.translates == Translates::Source);
-        let pair = [of_source.next()?, of_source.next()?];
-        Some((flow, pair))
+        let (one, other) = (of_source.next()?, of_source.next()?);
+        // Two boxes in a row give both names from the first packet on.
+        let later = one.packets.client >= 3 && other.first_packet >= one.first_packet + 6;
+        later.then_some((flow, [one, other]))
     })?;
     let value = match before.client.ip() == after.client.ip() {
         true => "another-port",

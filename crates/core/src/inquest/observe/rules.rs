@@ -12,6 +12,8 @@ use crate::dump::rules::{CtState, Hook, Rules};
 use crate::terms::Role;
 use std::net::SocketAddr;
 
+/// Connections asked about: more say the same.
+const FLOWS_MAX: usize = 40;
 /// The protocol number of TCP.
 const TCP: u8 = 6;
 /// The flags of a segment in the middle of a connection: ACK alone.
@@ -22,7 +24,7 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let mut boxes: Vec<Listed<'_>> = facts
         .sources
         .iter()
-        .filter(|s| !matches!(s.role, Some(Role::Client | Role::Server)))
+        .filter(|s| s.role == Some(Role::Hop))
         .filter_map(|source| match &*source.content {
             Content::Rules(rules) => Some((source, rules)),
             _ => None,
@@ -40,13 +42,16 @@ type Listed<'a> = (&'a Source, &'a Rules);
 /// A rule that stops packets of the connection as it stands: with a reset, or in silence.
 fn refusing(subject: &Subject<'_>, boxes: &[Listed<'_>]) -> Option<Evidence> {
     boxes.iter().find_map(|(source, rules)| {
-        let (flow, ruled) = subject.flows.iter().find_map(|f| Some((f, stopped(rules, f)?)))?;
+        let ended = subject.flows.iter().filter(|f| f.ended()).take(FLOWS_MAX);
+        let (flow, ruled) = ended.filter_map(|f| Some((f, stopped(rules, f)?))).next()?;
         let value = if ruled.does == Does::Resets { "resets" } else { "drops" };
         let line = ruled.line?;
         let how = if value == "resets" { "answers it with a reset" } else { "drops it" };
         // An earlier listing that let it through says that the rule came later.
         let before = boxes.iter().find(|(earlier, rules)| {
             earlier.host == source.host
+                && earlier.command == source.command
+                && earlier.taken_at.is_some()
                 && earlier.taken_at < source.taken_at
                 && stopped(rules, flow).is_none()
         });
@@ -65,7 +70,14 @@ fn stopped(rules: &Rules, flow: &FlowPart<'_>) -> Option<Ruled> {
     let (client, server) = (flow.flow.record.client, flow.flow.record.server);
     [(client, server), (server, client)].into_iter().find_map(|(from, to)| {
         match rules.filter(Hook::Forward, &segment(from, to)).as_slice() {
-            [one] if matches!(one.does, Does::Drops | Does::Resets | Does::Refuses) => Some(*one),
+            // That nothing is let through by policy says that the box forwards nothing, or that what
+            // it lets through was not understood.
+            [one]
+                if matches!(one.does, Does::Drops | Does::Resets | Does::Refuses)
+                    && rules.rules().any(|(_, rule)| Some(rule.line) == one.line) =>
+            {
+                Some(*one)
+            }
             _ => None,
         }
     })

@@ -50,9 +50,15 @@ fn keepalive(sockets: &[(&Source, &Socket, bool)]) -> Option<Evidence> {
     });
     let (on, off): (Vec<_>, Vec<_>) =
         standing.partition(|(_, socket, _)| is(socket, TimerKind::Keepalive));
-    let (value, seen) = if on.is_empty() { ("off", off) } else { ("on", on) };
+    // One end's keepalive keeps a connection; on some connections and not on others says nothing.
+    let (value, seen) = match on.len() * 2 >= off.len() && !on.is_empty() {
+        true => ("on", on),
+        false if on.is_empty() => ("off", off),
+        false => return None,
+    };
     let (source, _, _) = seen.first()?;
     let mut whom: Vec<String> = seen.iter().map(|(source, _, _)| whose(source)).collect();
+    whom.sort();
     whom.dedup();
     let says = match value {
         "on" => format!("keepalive runs on the socket of {}", whom.join(" and ")),
@@ -61,7 +67,8 @@ fn keepalive(sockets: &[(&Source, &Socket, bool)]) -> Option<Evidence> {
             whom.join(" and ")
         ),
     };
-    let cites = seen.iter().map(|(s, socket, _)| Cite::lines(&s.file, [socket.line])).collect();
+    let shown = seen.iter().take(20);
+    let cites = shown.map(|(s, socket, _)| Cite::lines(&s.file, [socket.line])).collect();
     let piece = Evidence::table("socket-keepalive", value, says, cites).on(source.host.as_ref());
     // One end's socket says nothing of the other's.
     let both = whom.len() > 1 || value == "on";

@@ -514,6 +514,7 @@ impl Agreement {
             let Some(entry) = own else {
                 if let (Some(before), Some((left_s, _))) = (had, look.entry)
                     && look.seen
+                    && end_of(flow).is_some_and(|end| *at < end.at)
                     && i64::from(left_s) > tolerance_s(*at)
                 {
                     let gone = gone(before, one, left_s);
@@ -531,6 +532,9 @@ impl Agreement {
             }
             *(if agree { &mut self.agree } else { &mut self.differ }) += 1;
             had = agree.then_some((one, entry, printed));
+            if agree {
+                self.gone.remove(&flow.number);
+            }
             let replayed = look.entry.map_or("no entry".to_owned(), |(left, state)| {
                 format!("{left} s{}", state.map_or(String::new(), |s| format!(" in {}", s.name())))
             });
@@ -561,7 +565,8 @@ fn gone(
     (later, _, then): &Dump<'_>,
     left_s: u32,
 ) -> Option<Gone> {
-    (source.command == later.command).then(|| Gone {
+    let same = source.command.is_some() && source.command == later.command;
+    same.then(|| Gone {
         had_s,
         had_in: (source.file.clone(), entry.line),
         missed_in: later.file.clone(),

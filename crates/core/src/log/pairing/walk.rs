@@ -215,7 +215,7 @@ pub(super) fn adopt_reconnects(items: &[Item<'_>], lives: &mut Vec<Life>) {
     let mut taken = vec![false; ends.len()];
     for again in tries {
         let Some(item) = end_of(&again) else { continue };
-        let before = moments.iter().rposition(|at| at.is_some_and(|at| at <= item.at));
+        let before = moments.partition_point(|at| at.is_none_or(|at| at <= item.at)).checked_sub(1);
         let near = before.filter(|place| {
             let at = moments.get(*place).copied().flatten().unwrap_or(item.at);
             let first = opened.partition_point(|m| *m <= at);
