@@ -16,7 +16,7 @@ const ALLOWED: [(Counted, u64); 7] = [
     (Counted::Flows, 1_550),
     (Counted::Work(Work::Read), 1_050),
     (Counted::Work(Work::Model), 2_050),
-    (Counted::Replay, 2_450),
+    (Counted::Replay, 2_900),
 ];
 
 #[derive(Clone, Copy)]

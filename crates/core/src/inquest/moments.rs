@@ -124,8 +124,8 @@ pub fn happenings(series: &Series) -> Option<Series> {
     Some(Series { spans: found.firsts.iter().map(span).collect(), ..series.clone() })
 }
 
-/// What the times of happenings tell, where "counted from the opening" has no connection to be about:
-/// a clock that counts from the last happening is one that runs free.
+/// What the times of happenings tell, where "counted from the opening" has no connection to be
+/// about: a clock that counts from the last happening is one that runs free.
 pub fn of_no_connection(mut reading: Reading) -> Reading {
     let Some(open) = reading.models.iter().position(|m| m.anchor == Anchor::Open) else {
         return reading;

@@ -70,8 +70,8 @@ fn stopped(rules: &Rules, flow: &FlowPart<'_>) -> Option<Ruled> {
     let (client, server) = (flow.flow.record.client, flow.flow.record.server);
     [(client, server), (server, client)].into_iter().find_map(|(from, to)| {
         match rules.filter(Hook::Forward, &segment(from, to)).as_slice() {
-            // That nothing is let through by policy says that the box forwards nothing, or that what
-            // it lets through was not understood.
+            // That a policy alone stops it says that the box forwards nothing, or that what it lets
+            // through was not understood.
             [one]
                 if matches!(one.does, Does::Drops | Does::Resets | Does::Refuses)
                     && rules.rules().any(|(_, rule)| Some(rule.line) == one.line) =>
