@@ -230,9 +230,25 @@ fn keys(point: &Point, ballot: &Ballot, taken: &[bool]) -> Vec<(u64, u32)> {
 }
 
 fn vote(a: &Point, b: &Point, ballot: &Ballot, taken: &[Vec<bool>; 2]) -> Vec<(Claim, Support)> {
-    let [of_a, of_b] = [(a, &taken[0]), (b, &taken[1])].map(|(p, t)| keys(p, ballot, t));
+    let keyed = [(a, &taken[0]), (b, &taken[1])].map(|(p, t)| keys(p, ballot, t));
     let mut claims: HashMap<Claim, Support> = HashMap::new();
-    let (mut left, mut right) = (of_a.as_slice(), of_b.as_slice());
+    groups(&keyed, |own, its| {
+        if own.len() * its.len() <= COMBINATIONS_MAX {
+            combine((a, own), (b, its), ballot, &mut claims);
+        }
+    });
+    let mut claims: Vec<(Claim, Support)> = claims.into_iter().collect();
+    claims.sort_unstable_by_key(|(c, s)| (c.legs, std::cmp::Reverse(s.score), c.swapped, c.delta));
+    claims
+}
+
+/// Shows the packets of both captures that agree in their key; each is sorted by it.
+pub(super) fn groups(
+    keyed: &[Vec<(u64, u32)>; 2],
+    mut show: impl FnMut(&[(u64, u32)], &[(u64, u32)]),
+) {
+    let [left, right] = keyed;
+    let (mut left, mut right) = (left.as_slice(), right.as_slice());
     while let (Some((key, _)), Some((other, _))) = (left.first(), right.first()) {
         let (own, rest) = left.split_at(left.iter().take_while(|(k, _)| k == key).count());
         let (its, others) = right.split_at(right.iter().take_while(|(k, _)| k == other).count());
@@ -240,16 +256,11 @@ fn vote(a: &Point, b: &Point, ballot: &Ballot, taken: &[Vec<bool>; 2]) -> Vec<(C
             std::cmp::Ordering::Less => left = rest,
             std::cmp::Ordering::Greater => right = others,
             std::cmp::Ordering::Equal => {
+                show(own, its);
                 (left, right) = (rest, others);
-                if own.len() * its.len() <= COMBINATIONS_MAX {
-                    combine((a, own), (b, its), ballot, &mut claims);
-                }
             }
         }
     }
-    let mut claims: Vec<(Claim, Support)> = claims.into_iter().collect();
-    claims.sort_unstable_by_key(|(c, s)| (c.legs, std::cmp::Reverse(s.score), c.swapped, c.delta));
-    claims
 }
 
 /// Packets that look alike vote, each with each.

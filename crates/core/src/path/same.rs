@@ -5,7 +5,7 @@
 //! path keeps them, or else the time.
 
 use super::clock::Sample;
-use super::join::{Joined, digest};
+use super::join::{Joined, digest, groups};
 use super::point::{Point, Seen};
 use crate::terms::Side;
 
@@ -365,24 +365,6 @@ fn items(points: [&Point; 2], joined: &Joined, at: usize) -> Vec<Item> {
         all.sort_by_key(|item| item.seen.at);
     }
     all
-}
-
-/// Shows the packets of both captures that agree in their key.
-fn groups(keyed: &[Vec<(u64, u32)>; 2], mut show: impl FnMut(&[(u64, u32)], &[(u64, u32)])) {
-    let [left, right] = keyed;
-    let (mut left, mut right) = (left.as_slice(), right.as_slice());
-    while let (Some((key, _)), Some((other, _))) = (left.first(), right.first()) {
-        let (own, rest) = left.split_at(left.iter().take_while(|(k, _)| k == key).count());
-        let (its, others) = right.split_at(right.iter().take_while(|(k, _)| k == other).count());
-        match key.cmp(other) {
-            std::cmp::Ordering::Less => left = rest,
-            std::cmp::Ordering::Greater => right = others,
-            std::cmp::Ordering::Equal => {
-                show(own, its);
-                (left, right) = (rest, others);
-            }
-        }
-    }
 }
 
 /// Ranges that touch, joined; in order.
