@@ -4,7 +4,7 @@ use super::facts::Source;
 use super::names::{self, Pair};
 use crate::flow::{Finished, How, KnownBy, Mark, Unanswered};
 use crate::terms::{Role, Side};
-use crate::time::Gap;
+use crate::time::{Gap, Moment};
 
 /// One connection of a capture.
 #[derive(Clone, Copy, Debug)]
@@ -91,11 +91,9 @@ impl FlowPart<'_> {
         let tries = words.unanswered.as_ref().filter(|u| !u.are_probes)?;
         let closed = self.flow.record.ending.how == How::Fin
             && self.flow.record.ending.signed_by == Some(tries.by.peer());
-        let before = words.end.is_some_and(|end| {
-            let last = tries.gaps.iter().fold(tries.first.at, |at, gap| at.plus(*gap));
-            tries.first.packet < end.packet
-                && last.since(tries.first.at) <= end.at.since(tries.first.at)
-        });
+        let before = words
+            .end
+            .is_some_and(|end| tries.first.packet < end.packet && last_try(tries) <= end.at);
         (closed && before && tries.gaps.len() as u64 >= TRIES_MIN).then_some(tries)
     }
 
@@ -121,10 +119,7 @@ impl FlowPart<'_> {
         let again = tries.gaps.len() as u64 + 1;
         let after = words.end.is_some_and(|end| end.packet > tries.first.packet);
         let none = !reset.with_ack && *record.fin.of(by) == 0;
-        let last = Mark {
-            packet: tries.first.packet,
-            at: tries.gaps.iter().fold(tries.first.at, |at, gap| at.plus(*gap)),
-        };
+        let last = Mark { packet: tries.first.packet, at: last_try(tries) };
         let last = words.end.filter(|end| end.at < last.at).unwrap_or(last);
         let silence = last.at.since(tries.first.at);
         (none && after && again > TRIES_MIN).then_some(GaveUp {
@@ -179,6 +174,11 @@ impl FlowPart<'_> {
     pub fn ended(&self) -> bool {
         matches!(self.flow.record.ending.how, How::Rst | How::Fin | How::Silence)
     }
+}
+
+/// When the oldest segment without an answer was sent for the last time.
+fn last_try(tries: &Unanswered) -> Moment {
+    tries.gaps.iter().fold(tries.first.at, |at, gap| at.plus(*gap))
 }
 
 /// Silence after a FIN below this is the closing itself.
