@@ -118,21 +118,24 @@ fn from_setting(
     );
     let evidence =
         Evidence::new(Weighs::Clock, says, vec![cite(source, setting)]).on(source.host.as_ref());
-    Some((
-        SeenClock {
-            clock: Some(clock.clone()),
-            keeper: whose(source),
-            owner: clock.owner,
-            setting: setting.key.clone(),
-            seconds,
-            anchor: clock.anchor,
-            reading,
-            role: source.role,
-            host: source.host.clone(),
-            evidence: None,
-        },
-        evidence,
-    ))
+    let seen = kept(source, clock, seconds, reading);
+    Some((SeenClock { setting: setting.key.clone(), ..seen }, evidence))
+}
+
+/// A clock of the catalogue with the value a host has, under the catalogue's name for it.
+fn kept(source: &Source, clock: &Clock, seconds: f64, reading: Reading) -> SeenClock {
+    SeenClock {
+        clock: Some(clock.clone()),
+        keeper: whose(source),
+        owner: clock.owner,
+        setting: clock.setting.clone(),
+        seconds,
+        anchor: clock.anchor,
+        reading,
+        role: source.role,
+        host: source.host.clone(),
+        evidence: None,
+    }
 }
 
 /// How long Linux retransmits before it gives up with `tcp_retries2` = n: the sum of a back-off
@@ -204,21 +207,7 @@ fn balancers(facts: &Facts, catalogue: &Catalogue) -> Vec<(SeenClock, Evidence)>
                 Some(Role::Hop) | None => Reading::Direct,
                 Some(Role::Client | Role::Server) => Reading::Hint,
             };
-            found.push((
-                SeenClock {
-                    clock: Some(clock.clone()),
-                    keeper: whose(source),
-                    owner: clock.owner,
-                    setting: clock.setting.clone(),
-                    seconds: seconds as f64,
-                    anchor: clock.anchor,
-                    reading,
-                    role: source.role,
-                    host: source.host.clone(),
-                    evidence: None,
-                },
-                evidence,
-            ));
+            found.push((kept(source, clock, seconds as f64, reading), evidence));
         }
     }
     found
