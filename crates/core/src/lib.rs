@@ -35,4 +35,6 @@ pub mod inquest;
 
 pub mod report;
 
+pub mod map;
+
 pub mod story;
