@@ -26,6 +26,7 @@ mod letter;
 mod log_cost;
 mod logs;
 mod manual;
+mod map;
 mod markdown;
 mod own_clocks;
 mod pair;

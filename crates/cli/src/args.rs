@@ -1,8 +1,10 @@
 //! What can be typed. Nothing here opens a file.
 
 mod book;
+mod map;
 
 pub use book::{codes_of, command};
+pub use map::{Map, MapDeed, MapDiff, MapForecast, MapInit, MapLint, SideWord};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
@@ -43,6 +45,8 @@ pub enum Command {
     Collect(Collect),
     /// Make each way a connection ends happen on the real kernel, in namespaces
     Lab(Lab),
+    /// Keep a map of hops and their timers: check it, and tell what changed
+    Map(Map),
     /// Print what completes this command line in a shell
     Completions(Completions),
     /// Print the manual page, or write one a command into a folder

@@ -7,6 +7,7 @@ mod diagnose;
 mod flows;
 mod lab;
 mod man;
+mod map;
 mod replay;
 mod rhythm;
 
@@ -24,6 +25,7 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
         Command::Clocks(typed) => clocks::carry_out(&typed),
         Command::Lab(typed) => lab::carry_out(&typed),
         Command::Completions(typed) => completions::carry_out(&typed),
+        Command::Map(typed) => map::carry_out(&typed),
         Command::Man(typed) => man::carry_out(&typed),
     }
 }

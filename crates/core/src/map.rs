@@ -10,4 +10,13 @@
 //! sentence about it: measured on the hop, stated by a person, a product's default, or nothing.
 //! Nothing here measures a host (`live` does) or draws a picture (`render` does).
 
+pub mod document;
+pub mod drift;
+pub mod forecast;
+pub mod idle;
+pub mod init;
+pub mod inventory;
+pub mod job;
+pub mod lint;
+pub mod settle;
 pub mod snapshot;

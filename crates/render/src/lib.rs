@@ -6,6 +6,7 @@ pub mod flows;
 pub mod html;
 pub mod json;
 pub mod letter;
+pub mod map;
 pub mod markdown;
 mod page;
 pub mod pair;

@@ -50,6 +50,15 @@ const CLOSER: &[(&str, u8, &str)] = &[
     ("lab run", 2, "no such scenario, or the folder cannot be written"),
     ("lab run", 4, "none came out otherwise, but some were not played to their end"),
     ("lab run", 5, "not root, or something of the kernel is missing, which is named"),
+    ("map init", 3, "no snapshot could be read, or the answer could not be written"),
+    ("map lint", 0, "no finding, or only such as are accepted"),
+    ("map lint", 1, "there are findings"),
+    ("map lint", 3, "the map cannot be read or means nothing, or the answer could not be written"),
+    ("map diff", 0, "nothing has changed"),
+    ("map diff", 1, "something has"),
+    ("map diff", 3, "a file cannot be read, or the answer could not be written"),
+    ("map forecast", 3, "the map cannot be read, or the answer could not be written"),
+    ("map schema", 3, UNWRITTEN),
     ("man", 2, "usage, or DIR cannot be written"),
 ];
 
@@ -68,6 +77,11 @@ const ENDS: &[(&str, &[u8])] = &[
     ("lab score", &[0, 2, 3]),
     ("lab demo", &[0, 1, 2, 3, 5]),
     ("lab clean", &[0, 2, 3]),
+    ("map init", &[0, 2, 3]),
+    ("map lint", &[0, 1, 2, 3]),
+    ("map diff", &[0, 1, 2, 3]),
+    ("map forecast", &[0, 2, 3]),
+    ("map schema", &[0, 2, 3]),
     ("completions", &[0, 2, 3]),
     ("man", &[0, 2, 3]),
 ];
