@@ -14,7 +14,7 @@ const WIDTHS: [u64; 3] = [360, 768, 1280];
 const MEASURE: &str = include_str!("browser/measure.js");
 
 /// A folder below the target folder, for one test; the caller removes it.
-fn folder(name: &str) -> PathBuf {
+pub fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{name}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
@@ -33,7 +33,7 @@ fn made(example: &str) -> (String, String) {
 }
 
 /// What chromium prints when it is given these options and a file in `folder`.
-fn browse(chromium: &Path, folder: &Path, options: &[&str], file: &str) -> String {
+pub fn browse(chromium: &Path, folder: &Path, options: &[&str], file: &str) -> String {
     let mut command = Command::new(chromium);
     let profile = folder.join("profile");
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
@@ -46,7 +46,7 @@ fn browse(chromium: &Path, folder: &Path, options: &[&str], file: &str) -> Strin
 }
 
 /// The page in frames of each width, in light and in dark, and how many texts and what is wrong.
-fn measured(chromium: &Path, name: &str, page: &str) -> Vec<(u64, bool, u64, Vec<String>)> {
+pub fn measured(chromium: &Path, name: &str, page: &str) -> Vec<(u64, bool, u64, Vec<String>)> {
     let light = page.replace("(prefers-color-scheme:dark)", "not all");
     let dark = page.replace("(prefers-color-scheme:dark)", "all");
     let mut outer = "<!doctype html><meta charset=\"utf-8\"><body>".to_owned();

@@ -27,6 +27,7 @@ mod log_cost;
 mod logs;
 mod manual;
 mod map;
+mod map_drawing;
 mod markdown;
 mod own_clocks;
 mod pair;

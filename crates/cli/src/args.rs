@@ -4,7 +4,9 @@ mod book;
 mod map;
 
 pub use book::{codes_of, command};
-pub use map::{Map, MapDeed, MapDiff, MapForecast, MapInit, MapLint, SideWord};
+pub use map::{
+    DrawFormat, Map, MapDeed, MapDiff, MapDraw, MapForecast, MapInit, MapLint, PaperWord, SideWord,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;

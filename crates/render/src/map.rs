@@ -1,5 +1,10 @@
 //! Pens for what `hopclock map` tells: findings of lint, changes, forecasts.
 
+pub mod draw;
+mod facts;
+mod lay;
+pub mod mermaid;
+
 use crate::markdown::safe;
 use crate::page::{Label, Page, columns};
 use hopclock_core::map::document::{DriftDocument, ForecastDocument, LintDocument};

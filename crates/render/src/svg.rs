@@ -125,6 +125,11 @@ impl Canvas {
         ));
     }
 
+    /// What was drawn, for a picture with a frame of its own.
+    pub fn into_body(self) -> String {
+        self.body
+    }
+
     /// The picture: `id` must be its own in the page that holds it, `title` and `desc` are what a
     /// reader hears who does not see it.
     pub fn finish(self, id: &str, height: f64, (title, desc): (&str, &str)) -> Picture {

@@ -58,6 +58,7 @@ const CLOSER: &[(&str, u8, &str)] = &[
     ("map diff", 1, "something has"),
     ("map diff", 3, "a file cannot be read, or the answer could not be written"),
     ("map forecast", 3, "the map cannot be read, or the answer could not be written"),
+    ("map draw", 3, "the map cannot be read, or the answer could not be written"),
     ("map schema", 3, UNWRITTEN),
     ("man", 2, "usage, or DIR cannot be written"),
 ];
@@ -81,6 +82,7 @@ const ENDS: &[(&str, &[u8])] = &[
     ("map lint", &[0, 1, 2, 3]),
     ("map diff", &[0, 1, 2, 3]),
     ("map forecast", &[0, 2, 3]),
+    ("map draw", &[0, 2, 3]),
     ("map schema", &[0, 2, 3]),
     ("completions", &[0, 2, 3]),
     ("man", &[0, 2, 3]),

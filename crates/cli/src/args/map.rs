@@ -32,6 +32,8 @@ pub enum MapDeed {
     Diff(MapDiff),
     /// Tell what will end a path's connections, when, and what the ends will see
     Forecast(MapForecast),
+    /// Draw it: SVG that prints on A4 to A0, or Mermaid
+    Draw(MapDraw),
     /// Print the JSON Schema of hops.toml, for an editor
     #[command(after_help = "Examples:
   hopclock map schema > hops.schema.json
@@ -126,6 +128,61 @@ pub struct MapForecast {
     /// The site's own timers
     #[command(flatten)]
     pub own: OwnClocks,
+}
+
+/// `hopclock map draw`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hopclock map draw hops.toml > map.svg
+  hopclock map draw hops.toml --wall --paper a2 > wall.svg
+  hopclock map draw hops.toml --format mermaid
+
+A box is a hop with its clocks, a line a step of a path; thick walls say that
+TCP ends there. A sign says how each value is known. --wall adds what restarts
+each timer, how it ends and where it was read: the sheet for the wall.")]
+pub struct MapDraw {
+    /// The map
+    #[arg(value_name = "HOPS.TOML")]
+    pub hops: PathBuf,
+    /// What to draw it as
+    #[arg(long, value_enum, default_value_t = DrawFormat::Svg)]
+    pub format: DrawFormat,
+    /// The sheet it is for, upright or lying as it fits
+    #[arg(long, value_enum)]
+    pub paper: Option<PaperWord>,
+    /// Everything known of each timer
+    #[arg(long)]
+    pub wall: bool,
+    /// This path only
+    #[arg(long, value_name = "NAME")]
+    pub path: Option<String>,
+    /// The site's own timers
+    #[command(flatten)]
+    pub own: OwnClocks,
+}
+
+/// What a map is drawn as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DrawFormat {
+    /// A picture
+    Svg,
+    /// Text that GitHub, GitLab and others draw
+    Mermaid,
+}
+
+/// A sheet of paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PaperWord {
+    /// 210 by 297 mm
+    A4,
+    /// 297 by 420 mm
+    A3,
+    /// 420 by 594 mm
+    A2,
+    /// 594 by 841 mm
+    A1,
+    /// 841 by 1189 mm
+    A0,
 }
 
 /// An end of a connection.

@@ -2,7 +2,10 @@
 
 mod load;
 
-use crate::args::{Format, Map, MapDeed, MapDiff, MapForecast, MapInit, MapLint, SideWord};
+use crate::args::{
+    DrawFormat, Format, Map, MapDeed, MapDiff, MapDraw, MapForecast, MapInit, MapLint, PaperWord,
+    SideWord,
+};
 use crate::exit::{Exit, Trouble, told};
 use crate::screen;
 use hopclock_core::map::document::{DriftDocument, ForecastDocument, LintDocument, PathForecast};
@@ -10,7 +13,9 @@ use hopclock_core::map::drift::drift;
 use hopclock_core::map::forecast::forecast;
 use hopclock_core::map::init::{Taken, init};
 use hopclock_core::map::lint::{RULES, lint};
+use hopclock_core::map::settle;
 use hopclock_core::terms::Side;
+use hopclock_render::map::{draw as picture, mermaid};
 use hopclock_render::{json, map as pen};
 use load::Tables;
 use std::io::{self, Write};
@@ -22,6 +27,7 @@ pub fn carry_out(typed: &Map) -> Result<Exit, Trouble> {
         MapDeed::Lint(typed) => check(typed),
         MapDeed::Diff(typed) => differ(typed),
         MapDeed::Forecast(typed) => foretell(typed),
+        MapDeed::Draw(typed) => draw(typed),
         MapDeed::Schema => {
             io::stdout()
                 .lock()
@@ -107,12 +113,10 @@ fn foretell(typed: &MapForecast) -> Result<Exit, Trouble> {
         paths.push(PathForecast { path: path.name, silent_s: path.silent_s, due });
     }
     if paths.is_empty() {
-        let names: Vec<&str> = map.paths.iter().map(|path| path.name.as_str()).collect();
-        let why = match &typed.path {
-            Some(path) => format!("no path is called {path}; there are: {}", names.join(", ")),
-            None => format!("{} has no path", typed.hops.display()),
-        };
-        return Err(Trouble::Usage(why));
+        return Err(match &typed.path {
+            Some(path) => no_such_path(&map, path),
+            None => Trouble::Usage(format!("{} has no path", typed.hops.display())),
+        });
     }
     let document =
         ForecastDocument { schema: "hopclock.forecast/1", paths, notes: map.notes.clone() };
@@ -129,6 +133,72 @@ fn foretell(typed: &MapForecast) -> Result<Exit, Trouble> {
     }
     out.flush()?;
     Ok(Exit::Answered)
+}
+
+fn draw(typed: &MapDraw) -> Result<Exit, Trouble> {
+    let mut map = Tables::new(&typed.own)?.map(&typed.hops)?;
+    if let Some(wanted) = &typed.path {
+        let Some(path) = map.paths.iter().find(|path| path.name == *wanted).cloned() else {
+            return Err(no_such_path(&map, wanted));
+        };
+        map.hops.retain(|hop| path.hops.contains(&hop.name));
+        map.paths = vec![path];
+    }
+    told(&map.notes);
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match typed.format {
+        DrawFormat::Mermaid => mermaid::write(&map, &mut out)?,
+        DrawFormat::Svg => {
+            let name = typed.hops.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let wish = picture::Wish {
+                paper: typed.paper.map(paper),
+                wall: typed.wall,
+                title: typed.path.clone().unwrap_or(name),
+                about: about(&map),
+            };
+            picture::write(&map, &wish, &mut out)?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Answered)
+}
+
+/// Since when the drawing may be wrong.
+fn about(map: &settle::Map) -> String {
+    let measured = map.hops.iter().filter_map(|hop| hop.measured.as_ref());
+    let at: Vec<i64> = measured.map(|measured| measured.at_ns).collect();
+    let day = |ns: i64| -> String {
+        let stamp = jiff::Timestamp::from_nanosecond(i128::from(ns));
+        stamp.map_or_else(|_| format!("{ns} ns"), |stamp| stamp.strftime("%Y-%m-%d").to_string())
+    };
+    match (at.iter().min(), at.iter().max()) {
+        (Some(first), Some(last)) if day(*first) == day(*last) => {
+            format!("{} of {} hops measured on {}", at.len(), map.hops.len(), day(*first))
+        }
+        (Some(first), Some(last)) => format!(
+            "{} of {} hops measured between {} and {}",
+            at.len(),
+            map.hops.len(),
+            day(*first),
+            day(*last)
+        ),
+        _ => "no hop was measured".to_owned(),
+    }
+}
+
+fn no_such_path(map: &settle::Map, wanted: &str) -> Trouble {
+    let names: Vec<&str> = map.paths.iter().map(|path| path.name.as_str()).collect();
+    Trouble::Usage(format!("no path is called {wanted}; there are: {}", names.join(", ")))
+}
+
+const fn paper(word: PaperWord) -> picture::Paper {
+    match word {
+        PaperWord::A4 => picture::Paper::A4,
+        PaperWord::A3 => picture::Paper::A3,
+        PaperWord::A2 => picture::Paper::A2,
+        PaperWord::A1 => picture::Paper::A1,
+        PaperWord::A0 => picture::Paper::A0,
+    }
 }
 
 const fn side(word: SideWord) -> Side {

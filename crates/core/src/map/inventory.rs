@@ -116,9 +116,22 @@ pub struct Stated {
     /// What it counts from; needed where no row is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchor: Option<Anchor>,
+    /// When it runs, where no row is named: an HTTP server's keep-alive runs between requests only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Runs>,
     /// Who said so, and when. Without it the value is drawn as a guess.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stated_by: Option<String>,
+}
+
+/// When an idle timer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runs {
+    /// While no request is under way.
+    BetweenRequests,
+    /// While one is.
+    WithinRequest,
 }
 
 /// How a connection is used.
@@ -283,6 +296,11 @@ impl Inventory {
             if timer.clock.is_none() && (timer.what.is_none() || timer.anchor.is_none()) {
                 wrong.push(format!(
                     "a timer of hop {name:?} needs `clock`, or both `what` and `anchor`"
+                ));
+            }
+            if timer.runs.is_some() && timer.anchor != Some(Anchor::IdleApp) {
+                wrong.push(format!(
+                    "a timer of hop {name:?} says when it `runs`; only one with the anchor idle-app can"
                 ));
             }
             amount(&format!("a timer of hop {name:?}"), timer.seconds, true, wrong);

@@ -5,7 +5,7 @@
 //! product's default: of one setting only the best known stays, and the others are told where they
 //! disagree. Nothing is assumed of a hop about which nobody said anything.
 
-use super::inventory::{Accepted, Hop, Inventory, Kind, Path, Stated};
+use super::inventory::{Accepted, Hop, Inventory, Kind, Path, Runs, Stated};
 use super::job::{Job, Jobs, Leg, of_anchor};
 use super::snapshot::{Namespace, Snapshot, Sockets, Timer};
 use crate::clocks::{Catalogue, Clock, OnExpiry, Refreshes};
@@ -371,7 +371,12 @@ fn from_person(
     }
     let anchor = stated.anchor?;
     // A person who tells of an age tells of the connection's.
-    let job = if anchor == Anchor::Open { Job::Age } else { of_anchor(anchor) };
+    let job = match (anchor, stated.runs) {
+        (Anchor::Open, _) => Job::Age,
+        (_, Some(Runs::BetweenRequests)) => Job::ClosesBetween,
+        (_, Some(Runs::WithinRequest)) => Job::ClosesWithin,
+        (anchor, None) => of_anchor(anchor),
+    };
     let by_packets = |yes: bool| if yes { Refreshes::Yes } else { Refreshes::No };
     Some(Kept {
         clock: None,
@@ -382,7 +387,8 @@ fn from_person(
         leg: Leg::Both,
         refreshed_by: match job {
             Job::Forgets => "any packet".to_owned(),
-            Job::Closes => "data".to_owned(),
+            Job::Closes | Job::ClosesWithin => "data".to_owned(),
+            Job::ClosesBetween => "a request".to_owned(),
             _ => "nothing".to_owned(),
         },
         tcp: by_packets(job == Job::Forgets),

@@ -30,6 +30,7 @@ fn stated(clock: Option<&str>, what: &str, anchor: Anchor, seconds: f64) -> Stat
         what: Some(what.to_owned()),
         seconds,
         anchor: Some(anchor),
+        runs: None,
         stated_by: Some("its owner".to_owned()),
     }
 }
