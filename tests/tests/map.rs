@@ -222,3 +222,42 @@ fn the_page_explains_every_rule_as_the_command_does() {
     assert_eq!(known.len(), 13, "{}", ran.out);
     assert_eq!(told, known);
 }
+
+/// The timer that is measured is found on the map; without its hop the map is told to lack one.
+#[test]
+fn a_diagnosis_names_the_hop_of_the_map_or_says_that_one_is_missing() {
+    let folder = scratch("map-diagnose");
+    let hops = |seconds: &str| {
+        let text = fs::read_to_string(repo().join(EXAMPLE)).unwrap();
+        written(
+            &folder,
+            "hops.toml",
+            &text.replace("seconds = 43200", &format!("seconds = {seconds}")),
+        )
+    };
+    let ask = |hops: &str| {
+        let ran = run(&["diagnose", "--format", "json", "--hops", hops, "examples/egress-12h"]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
+        let report = json_of(&ran);
+        schema::validate("report", &report);
+        report["findings"][0].clone()
+    };
+    let finding = ask(&hops("43200"));
+    let timers = finding["on_the_map"]["timers"].as_array().unwrap();
+    assert_eq!(timers.len(), 1, "{timers:#?}");
+    assert_eq!(
+        (&timers[0]["hop"], &finding["verdict"]["hop"]),
+        (&json!("egress-1"), &json!("egress-1"))
+    );
+    let finding = ask(&hops("7440"));
+    assert_eq!(finding["on_the_map"]["timers"], json!([]));
+    let says = finding["on_the_map"]["says"].as_str().unwrap();
+    assert!(says.contains("a hop exists that is not on the map"), "{says}");
+    let text = run(&["diagnose", "--hops", &hops("43200"), "examples/egress-12h"]);
+    assert!(
+        text.out.contains("  On the map: egress-1 keeps a timer of that length"),
+        "{}",
+        text.out
+    );
+    fs::remove_dir_all(folder).unwrap();
+}

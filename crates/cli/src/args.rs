@@ -186,6 +186,9 @@ pub struct Diagnose {
     /// beside the report
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub letter: Option<Option<PathBuf>>,
+    /// Say where on this map the timer is kept (see `hopclock help map`)
+    #[arg(long, value_name = "HOPS.TOML")]
+    pub hops: Option<PathBuf>,
     /// Write the report as one web page here as well: no network, no script
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

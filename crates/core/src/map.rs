@@ -18,5 +18,6 @@ pub mod init;
 pub mod inventory;
 pub mod job;
 pub mod lint;
+pub mod place;
 pub mod settle;
 pub mod snapshot;

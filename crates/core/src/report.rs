@@ -101,12 +101,37 @@ pub struct FindingEntry {
     pub plots: Plots,
     /// Ends seen in captures.
     pub endings: Vec<EndingEntry>,
+    /// What a map of hops says of it, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_the_map: Option<OnTheMap>,
     /// The packets the last of them is read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ladder: Option<Ladder>,
     /// The arithmetic, when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+}
+
+/// A finding on a map of hops.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OnTheMap {
+    /// One sentence.
+    pub says: String,
+    /// Timers of the map that are as long as what was measured.
+    pub timers: Vec<TimerOnTheMap>,
+}
+
+/// A timer of a map's hop.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimerOnTheMap {
+    /// The hop's name on the map.
+    pub hop: String,
+    /// Its name, value and how that is known.
+    pub timer: String,
+    /// The row of the catalogue, where there is one.
+    pub clock: Option<String>,
+    /// Its value in seconds.
+    pub seconds: f64,
 }
 
 /// One anchor with its share, by the times alone.
@@ -313,6 +338,7 @@ fn entry(law: &Law, finding: &Finding, number: usize) -> FindingEntry {
                 packets: e.packets.clone(),
             })
             .collect(),
+        on_the_map: None,
         ladder: finding.ladder.clone(),
         explanation: None,
     }

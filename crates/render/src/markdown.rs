@@ -76,6 +76,9 @@ fn one(finding: &FindingEntry, out: &mut dyn Write) -> io::Result<()> {
         }
         None => writeln!(out, "**{outcome}**: the evidence does not tell.\n")?,
     }
+    if let Some(on_the_map) = &finding.on_the_map {
+        writeln!(out, "On the map: {}.\n", safe::text(&on_the_map.says))?;
+    }
     writeln!(out, "| cause | probability | for | against |\n|---|---|---|---|")?;
     for h in finding.hypotheses.iter().filter(|h| h.probability >= 0.01) {
         let (speaks_for, against) = (h.speaks_for.join(" "), h.against.join(" "));

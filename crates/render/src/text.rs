@@ -160,6 +160,9 @@ fn summary(finding: &FindingEntry, page: Page, out: &mut dyn Write) -> io::Resul
             page.wrap(out, ("  Noticed by: ", 14), 14, detected_by(detected))?;
         }
     }
+    if let Some(on_the_map) = &finding.on_the_map {
+        page.wrap(out, ("  On the map: ", 14), 14, &on_the_map.says)?;
+    }
     herrings::first(&finding.red_herrings, page, out)?;
     if !finding.contradictions.is_empty() {
         let says = match finding.contradictions.len() {

@@ -2,10 +2,12 @@
 
 use crate::args::{Diagnose, Format, LineOverrides};
 use crate::cmd::clocks::add_own;
+use crate::cmd::map::load::Tables;
 use crate::exit::{Exit, Trouble};
 use crate::redaction::Hiding;
 use crate::{intake, progress, screen};
 use hopclock_core::inquest::{Court, blind};
+use hopclock_core::map::place::place;
 use hopclock_core::report::{self, Explanation, Report};
 use hopclock_core::terms::Outcome;
 use hopclock_render::{Page, html, json, letter, markdown, text};
@@ -25,6 +27,7 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
     progress::expect(&typed.evidence, typed.quiet);
     let mut court = Court::builtin().map_err(Trouble::Broken)?;
     add_own(&mut court.law.catalogue, &typed.own)?;
+    let map = typed.hops.as_ref().map(|hops| Tables::new(&typed.own)?.map(hops)).transpose()?;
     let intake = intake::take(&typed.evidence, &typed.lines);
     if intake.facts.sources.is_empty() {
         let hint =
@@ -45,6 +48,10 @@ pub fn carry_out(typed: &Diagnose) -> Result<Exit, Trouble> {
         for (index, entry) in report.findings.iter_mut().enumerate() {
             entry.explanation = Explanation::of(&court, &intake.facts, &findings, index);
         }
+    }
+    if let Some(map) = &map {
+        place(map, &mut report);
+        crate::exit::told(&map.notes);
     }
     if let Some(hiding) = &mut hiding {
         hiding.report(&mut report, &intake.facts);

@@ -1,6 +1,6 @@
 //! `hopclock map`: hops, their timers and the paths through them, from one file.
 
-mod load;
+pub mod load;
 
 use crate::args::{
     DrawFormat, Format, Map, MapDeed, MapDiff, MapDraw, MapForecast, MapInit, MapLint, PaperWord,

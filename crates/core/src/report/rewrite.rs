@@ -56,6 +56,13 @@ fn of_finding(finding: &mut FindingEntry, write: &mut dyn FnMut(&str) -> String)
     maybe(&mut finding.letter, write);
     finding.rhythm_notes.iter_mut().for_each(|note| anew(note, write));
     finding.endings.iter_mut().for_each(|end| of_ending(end, write));
+    if let Some(on_the_map) = &mut finding.on_the_map {
+        anew(&mut on_the_map.says, write);
+        for timer in &mut on_the_map.timers {
+            anew(&mut timer.hop, write);
+            anew(&mut timer.timer, write);
+        }
+    }
     if let Some(ladder) = &mut finding.ladder {
         let texts = [&mut ladder.flow, &mut ladder.file, &mut ladder.client, &mut ladder.server];
         texts.into_iter().for_each(|text| anew(text, write));

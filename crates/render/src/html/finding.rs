@@ -54,6 +54,9 @@ fn answer(out: &mut String, f: &FindingEntry) {
             row("Noticed by", text::detected_by(detected));
         }
     }
+    if let Some(on_the_map) = &f.on_the_map {
+        row("On the map", &on_the_map.says);
+    }
     if f.outcome != Outcome::Named
         && let Some(step) = f.next_evidence.first()
     {

@@ -67,7 +67,9 @@ struct Node {
 /// Lays boxes of these sizes out, with these edges, in a page of about `ratio` (width to height):
 /// layers below each other or beside each other, as fills the page better.
 pub(super) fn lay(sizes: &[(f64, f64)], edges: &[(usize, usize)], ratio: f64) -> Layout {
-    let down = downwards(sizes, edges, (ratio, BELOW));
+    let mut down = downwards(sizes, edges, (ratio, BELOW));
+    // Numbers stand beside a line that falls, and would leave the page to its left.
+    down.labels.iter_mut().for_each(|label| label.before = false);
     let turned: Vec<(f64, f64)> = sizes.iter().map(|&(width, height)| (height, width)).collect();
     let across = downwards(&turned, edges, (1.0 / ratio, ACROSS)).turned();
     let fill = |layout: &Layout| {
