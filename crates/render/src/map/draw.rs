@@ -119,12 +119,14 @@ pub fn write(map: &Map, wish: &Wish, out: &mut dyn Write) -> io::Result<()> {
         canvas.path("way", line.iter().copied());
         arrow(&mut canvas, line);
     }
+    let mut right = layout.width;
     for (label, numbers) in layout.labels.iter().zip(steps.values()) {
         let ((x, y), numbers) = (label.at, facts::ranges(numbers));
         if label.before {
             canvas.text((x + 4.0, y - 4.0), ("no", "end"), &numbers);
         } else {
             canvas.text((x + 5.0, y - 2.0), ("no", "start"), &numbers);
+            right = right.max(x + 12.0 + width_of(&numbers));
         }
     }
     for ((place, content), hop) in layout.boxes.iter().zip(&contents).zip(&map.hops) {
@@ -132,7 +134,6 @@ pub fn write(map: &Map, wish: &Wish, out: &mut dyn Write) -> io::Result<()> {
     }
     canvas.raw("</g>");
     let mut y = head + layout.height + 8.0;
-    let mut right = layout.width;
     for Row { class, indent, text, .. } in &below {
         canvas.text((MARGIN + indent, y), (class, "start"), text);
         right = right.max(MARGIN * 2.0 + indent + width_of(text) * 1.1);

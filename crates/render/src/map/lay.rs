@@ -6,7 +6,6 @@
 
 use rust_sugiyama::configure::Config;
 use rust_sugiyama::from_vertices_and_edges;
-#[cfg(test)]
 use std::collections::BTreeMap;
 
 /// Space between boxes of one layer, and beside a band.
@@ -53,6 +52,8 @@ pub(super) struct Layout {
     pub width: f64,
     /// Height of the whole.
     pub height: f64,
+    /// Lines that go around the end of a band together.
+    around: usize,
 }
 
 /// One node of the layered graph: a box, or the point where an edge passes a layer.
@@ -72,15 +73,17 @@ pub(super) fn lay(sizes: &[(f64, f64)], edges: &[(usize, usize)], ratio: f64) ->
     down.labels.iter_mut().for_each(|label| label.before = false);
     let turned: Vec<(f64, f64)> = sizes.iter().map(|&(width, height)| (height, width)).collect();
     let across = downwards(&turned, edges, (1.0 / ratio, ACROSS)).turned();
-    let fill = |layout: &Layout| {
-        let (width, height) = (layout.width, layout.height);
-        // A page of that ratio around it is as large as this.
-        width.max(height * ratio) * height.max(width / ratio)
-    };
-    if fill(&across) < fill(&down) { across } else { down }
+    if across.cost(ratio) < down.cost(ratio) { across } else { down }
 }
 
 impl Layout {
+    /// How large a page of that ratio around it is, and more for each line beyond the first that
+    /// has to go around a band: those are hard to follow.
+    fn cost(&self, ratio: f64) -> f64 {
+        let page = self.width.max(self.height * ratio) * self.height.max(self.width / ratio);
+        page * self.around.max(1) as f64
+    }
+
     /// The same with rows for columns.
     fn turned(mut self) -> Self {
         for place in &mut self.boxes {
@@ -101,21 +104,35 @@ fn downwards(sizes: &[(f64, f64)], edges: &[(usize, usize)], (ratio, gap): (f64,
     let chains = pass(&mut nodes, edges);
     order(&mut nodes, &chains);
     let layers = 1 + nodes.iter().map(|node| node.layer).max().unwrap_or(0);
-    let fits = |bands: usize| {
+    let tried = (1..=layers.div_ceil(2).max(1)).map(|bands| {
         let laid = folded(&nodes, (layers, gap), bands);
         let (width, height) = extent(&laid, gap);
-        (width / height / ratio).ln().abs()
-    };
-    let bands = (1..=layers.div_ceil(2).max(1)).min_by(|a, b| fits(*a).total_cmp(&fits(*b)));
-    let laid = folded(&nodes, (layers, gap), bands.unwrap_or(1));
-    let (width, height) = extent(&laid, gap);
+        let around = crowd(&laid, &chains);
+        (laid, Layout { width, height, around, ..Layout::default() })
+    });
+    let best = tried.min_by(|a, b| a.1.cost(ratio).total_cmp(&b.1.cost(ratio)));
+    let Some((laid, layout)) = best else { return Layout::default() };
     let ports: Vec<Ports> = chains.iter().map(|chain| ports(&laid, &chains, chain)).collect();
     let drawn = chains.iter().zip(&ports).enumerate();
     let lines: Vec<Vec<(f64, f64)>> =
         drawn.map(|(i, (chain, ports))| line(&laid, chain, (i, ports, gap))).collect();
     let labels = lines.iter().zip(&ports).map(|(line, ports)| label(line, ports)).collect();
     let boxes = laid.iter().take(sizes.len()).map(|l| l.place).collect();
-    Layout { boxes, lines, labels, width, height }
+    Layout { boxes, lines, labels, ..layout }
+}
+
+/// How many lines go around the end of a band together, at most.
+fn crowd(laid: &[Laid], chains: &[Vec<usize>]) -> usize {
+    let mut around: BTreeMap<usize, usize> = BTreeMap::new();
+    for pair in chains.iter().flat_map(|chain| chain.windows(2)) {
+        if let [a, b] = *pair
+            && let (Some(a), Some(b)) = (laid.get(a), laid.get(b))
+            && a.band != b.band
+        {
+            *around.entry(a.band.min(b.band)).or_default() += 1;
+        }
+    }
+    around.into_values().max().unwrap_or(0)
 }
 
 /// Where an edge leaves its first box and meets its last: which of so many, from the left.
@@ -295,11 +312,15 @@ fn folded(nodes: &[Node], (layers, gap): (usize, f64), bands: usize) -> Vec<Laid
         let mut y = gap;
         let mut right = left;
         let mut mine: Vec<usize> = Vec::new();
-        for layer in band * each..((band + 1) * each).min(layers) {
+        let layers_here = band * each..((band + 1) * each).min(layers);
+        let rows: Vec<Vec<(usize, f64)>> = layers_here.clone().map(|l| row(nodes, l)).collect();
+        let least = rows.iter().flatten().map(|(_, x)| *x).fold(f64::INFINITY, f64::min);
+        for (layer, row) in layers_here.zip(rows) {
             let high = height(layer);
-            for (i, x) in row(nodes, layer) {
+            for (i, x) in row {
                 let (Some(node), Some(slot)) = (nodes.get(i), laid.get_mut(i)) else { continue };
-                let place = Place { x: left + x, y, width: node.width, height: node.height };
+                let place =
+                    Place { x: left + x - least, y, width: node.width, height: node.height };
                 right = right.max(place.x + place.width);
                 *slot = Some(Laid { place, band, layer_floor: y + high, floor: 0.0, right: 0.0 });
                 mine.push(i);
