@@ -165,12 +165,16 @@ fn ports(laid: &[Laid], chains: &[Vec<usize>], chain: &[usize]) -> Ports {
 
 /// A point of the line near the end that it does not share with others, else on its way.
 fn label(line: &[(f64, f64)], ports: &Ports) -> Label {
-    let length = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0).hypot(b.1 - a.1);
+    let across = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0).hypot(b.1 - a.1);
+    // Clear of the box, however flat the line: only how far it falls counts near an end.
+    let down = |a: (f64, f64), b: (f64, f64)| (b.1 - a.1).abs();
+    let near_end = ports.leaves.1 == 1 || ports.arrives.1 == 1;
+    let length = |a, b| if near_end { down(a, b) } else { across(a, b) };
     let whole: f64 =
         line.windows(2).map(|w| if let [a, b] = *w { length(a, b) } else { 0.0 }).sum();
     let (wanted, before) = match (ports.leaves.1, ports.arrives.1) {
         (1, _) => (16.0, false),
-        (_, 1) => (whole - 18.0, true),
+        (_, 1) => (whole - 16.0, true),
         _ => (0.4 * whole, false),
     };
     let mut gone = 0.0;
