@@ -304,10 +304,12 @@ pub(super) fn pairs(map: &Map) -> Vec<Finding> {
             continue;
         }
         found.extend(hop.kept.iter().filter_map(|kept| differs(hop, kept, other)));
-        let only = other.kept.iter().filter(|kept| twin(hop, kept).is_none());
-        found.extend(only.filter(|k| k.known == Known::Measured).filter_map(|kept| {
-            hop.measured.is_some().then(|| pair_finding((other, kept), (hop, None)))
-        }));
+        // What one of them was never asked for is not known to differ.
+        if hop.measured.is_some() {
+            let only = other.kept.iter().filter(|kept| twin(hop, kept).is_none());
+            let measured = only.filter(|kept| kept.known == Known::Measured);
+            found.extend(measured.map(|kept| pair_finding((other, kept), (hop, None))));
+        }
     }
     found
 }

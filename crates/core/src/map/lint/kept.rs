@@ -50,10 +50,10 @@ fn finding(path: &Path, met: &Met<'_>, (why, nearest): (Why, Option<&Keepalive>)
     let (rule, says) = reason(path, &timer, (why, nearest));
     let fix = fix(path, met, why);
     let mut hops = vec![met.hop.name.clone()];
-    if let Some(by) = nearest.and_then(|k| path.hops.get(idle::sender(path, k))) {
-        if !hops.contains(by) {
-            hops.insert(0, by.clone());
-        }
+    if let Some(by) = nearest.and_then(|k| path.hops.get(idle::sender(path, k)))
+        && !hops.contains(by)
+    {
+        hops.insert(0, by.clone());
     }
     Finding { rule, path: Some(path.name.clone()), hops, says, numbers, fix }
 }
