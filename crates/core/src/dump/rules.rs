@@ -10,6 +10,7 @@
 pub mod ask;
 mod iptables;
 mod nft;
+pub mod state;
 #[cfg(test)]
 mod tests;
 mod words;
