@@ -11,8 +11,9 @@ pub use deeds::deeds;
 pub use mutate::{Mutator, shrunk};
 
 use hopclock_core::capture::{LinkType, Packet};
+use hopclock_core::dump::rules::state::stateful;
 use hopclock_core::dump::rules::{Hook, Rules, ask};
-use hopclock_core::dump::{conntrack, header, notes, sysctl};
+use hopclock_core::dump::{config, conntrack, header, notes, sysctl};
 use hopclock_core::flow::{CaptureReader, CaptureReading};
 use hopclock_core::log::{LogReader, Options};
 use hopclock_core::time::Moment;
@@ -149,8 +150,28 @@ pub fn dump(data: &[u8]) {
     let among = |does| unknown.iter().any(|other| other.does == does);
     assert!(!known.is_empty(), "a packet meets some fate");
     assert!(known.iter().all(|r| among(r.does)), "knowing more makes no outcome possible");
+    assert!(stateful(&text).iter().all(|rule| !rule.text.is_empty()), "a rule of no words");
     notes::read(&text);
     header::Header::find(&text);
+    configurations(&text);
+}
+
+/// A file of every program whose configuration is read, with an include that leads nowhere.
+fn configurations(text: &str) {
+    // YAML has one more way to end a line.
+    let lines = text.matches(['\n', '\r']).count() + 1;
+    let file = || config::File { path: "f".to_owned(), text: text.to_owned() };
+    for read in [
+        config::nginx::read(file(), &mut |_| Err("none".to_owned())),
+        config::haproxy::read(&[file()]),
+        config::envoy::read(vec![file()], &mut |_| Err("none".to_owned())),
+    ] {
+        for timer in read.timers {
+            let inside = |at: config::Place| (1..=lines).contains(&at.line);
+            assert!(timer.at.is_none_or(inside), "a line of none");
+            assert!(timer.seconds.is_none_or(|s| s >= 0.0 && s.is_finite()), "no time");
+        }
+    }
 }
 
 /// A packet of which only the flags are known, or not even those.

@@ -43,6 +43,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     if matches!(target, "dump" | "log") {
         folders = vec![repo().join("tests/logs"), repo().join("examples")];
         folders.push(repo().join("crates/core/src/dump/rules/samples"));
+        folders.push(repo().join("crates/core/src/dump/config/samples"));
     } else if target == "capture"
         && let Some(material) = env::var_os("HOPCLOCK_MATERIAL")
     {

@@ -3,6 +3,7 @@
 //! Dumps carry no clock and no host of their own; a stamped line (`# hopclock host=… role=… at=…`)
 //! or the folder says where they are from. Nothing here guesses it.
 
+pub mod config;
 pub mod conntrack;
 pub mod counters;
 pub mod events;

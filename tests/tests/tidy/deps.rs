@@ -9,7 +9,7 @@ use std::process::Command;
 /// Crates from elsewhere that each of ours may bring along, all platforms counted. Raising a
 /// number is a decision: `docs/decisions` says what the new crate is for.
 pub const BUDGET: &[(&str, usize)] =
-    &[("hopclock-core", 30), ("hopclock", 88), ("hopclock-tests", 103)];
+    &[("hopclock-core", 33), ("hopclock", 89), ("hopclock-tests", 107)];
 
 /// Which of ours bring more than they may.
 pub fn over_budget(lock: &str, budget: &[(&str, usize)]) -> Vec<String> {
