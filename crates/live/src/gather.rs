@@ -20,8 +20,8 @@ mod sysctl;
 pub use conntrack::{conntrack, conntrack_counters, conntrack_even_empty, conntrack_of};
 pub use counters::counters;
 pub use links::{links, local_addresses};
-pub use rules::{ipvs, rules};
-pub use sockets::{listening, sockets, sockets_of};
+pub use rules::{conntrack_is_hooked, ipvs, rules};
+pub use sockets::{Established, established, listening, sockets, sockets_of};
 pub use sysctl::sysctls;
 
 use std::fs::File;

@@ -9,4 +9,5 @@ pub mod kernel;
 pub mod namespace;
 pub mod netlink;
 pub mod record;
+pub mod survey;
 pub mod tun;

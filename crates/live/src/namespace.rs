@@ -1,17 +1,21 @@
-//! Network namespaces of one's own, for experiments on the real kernel.
+//! Network namespaces: of one's own, for experiments on the real kernel, and those of others, to
+//! look into.
 //!
-//! A namespace has no name and is in no table: descriptors and threads hold it, and it ends with
-//! the last of them, whatever becomes of the process. Everything here needs `CAP_SYS_ADMIN` and
-//! leaves the namespace the process was started in as it is.
+//! One made here has no name and is in no table: descriptors and threads hold it, and it ends with
+//! the last of them, whatever becomes of the process. Everything but [`Namespace::current`] and
+//! [`Namespace::open`] needs `CAP_SYS_ADMIN`; the namespace the process was started in is left as
+//! it is.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 /// The namespace of the thread that reads it; `/proc/self` would be the process's first thread.
 const OF_THIS_THREAD: &str = "/proc/thread-self/ns/net";
@@ -40,6 +44,29 @@ impl Namespace {
     /// Where `/proc` is not there.
     pub fn current() -> io::Result<Self> {
         Ok(Self(Arc::new(File::open(OF_THIS_THREAD)?)))
+    }
+
+    /// One that a file stands for: below `/run/netns`, or `/proc/PID/ns/net`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES` without the right to look; `EINVAL` where the file stands for something else.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        // A file whose namespace is gone is an empty one, and has a number of its own.
+        if fstatfs(&file)?.filesystem_type() != NSFS_MAGIC {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Its number, as `ls -l /proc/self/ns/net` shows it.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn number(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.ino())
     }
 
     /// Does `work` in the namespace, on a thread made for it, and waits. Sockets made there stay of

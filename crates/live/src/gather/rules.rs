@@ -10,6 +10,23 @@ use super::{Missing, Piece, now, of_thread};
 /// Large sets of addresses make rules long; more than this nobody reads.
 const BYTES_MAX: usize = 16 << 20;
 
+/// Why a listing is missing that was asked for and holds nothing.
+const NONE: &str = "there are none";
+/// Why one is missing whose program is not here.
+const NOT_INSTALLED: &str = "that program is not installed";
+
+impl Missing {
+    /// Whether it is known that there is nothing of it.
+    pub fn is_nothing(&self) -> bool {
+        self.why == NONE
+    }
+
+    /// Whether the program is missing that would have told.
+    pub fn is_not_installed(&self) -> bool {
+        self.why == NOT_INSTALLED
+    }
+}
+
 /// What the listings of the firewall gave: each a piece, or why it is not there.
 pub fn rules() -> Vec<Result<Piece, Missing>> {
     let mut all = Vec::new();
@@ -54,6 +71,14 @@ fn legacy() -> Vec<Result<Piece, Missing>> {
             listing(&program, &[], &file).and_then(|piece| piece.ok_or_else(what))
         })
         .collect()
+}
+
+/// Whether functions of conntrack are registered with the kernel's hooks, and so see packets;
+/// `None` where `nft` cannot tell (it needs root, and a kernel with `NFNETLINK_HOOK`).
+pub fn conntrack_is_hooked() -> Option<bool> {
+    let printed = program::run("nft", &["list", "hooks"], BYTES_MAX).ok()?;
+    // A kernel that cannot tell gives an empty list, as one without any hook does.
+    printed.text.contains("hook ").then(|| printed.text.contains("conntrack_in"))
 }
 
 /// IPVS: its timeouts and services from `ipvsadm`, or else what `/proc` shows; `None` where the
@@ -112,7 +137,7 @@ fn listing(name: &str, arguments: &[&str], file: &str) -> Result<Option<Piece>, 
 
 fn missing(what: &str, refused: Refused) -> Missing {
     match refused {
-        Refused::NotInstalled => Missing::because(what, "that program is not installed"),
+        Refused::NotInstalled => Missing::because(what, NOT_INSTALLED),
         Refused::Failed(why) => {
             let small = why.to_lowercase();
             let privilege = ["not permitted", "permission denied", "must be root"];
@@ -123,7 +148,7 @@ fn missing(what: &str, refused: Refused) -> Missing {
 }
 
 fn none(what: &str) -> Missing {
-    Missing::because(what, "there are none")
+    Missing::because(what, NONE)
 }
 
 fn contains(bytes: &[u8], words: &str) -> bool {

@@ -42,6 +42,7 @@ const STATES: [&str; 12] = [
     "LISTEN",
     "CLOSING",
 ];
+const ESTABLISHED: u8 = 1;
 const LISTEN: u8 = 10;
 /// Neither SYN_RECV, TIME_WAIT, CLOSE nor LISTEN, nor the state of half-open requests (12).
 const CONNECTED: u32 = 0xfff & !(1 << 3) & !(1 << 6) & !(1 << 7) & !(1 << 10) & !1;
@@ -107,6 +108,33 @@ pub fn listening() -> io::Result<Vec<SocketAddr>> {
     let mut found = Vec::new();
     for family in [INET, INET6] {
         each(family, 1 << LISTEN, |told| found.push(told.local))?;
+    }
+    Ok(found)
+}
+
+/// An established connection, and whether its keepalive timer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Established {
+    /// This end.
+    pub local: SocketAddr,
+    /// The other.
+    pub peer: SocketAddr,
+    /// Whether it is keepalive's timer that runs for it.
+    pub keepalive: bool,
+}
+
+/// Every established connection, without who holds it.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn established() -> io::Result<Vec<Established>> {
+    let mut found = Vec::new();
+    for family in [INET, INET6] {
+        each(family, 1 << ESTABLISHED, |told| {
+            let keepalive = told.timer() == Some("keepalive");
+            found.push(Established { local: told.local, peer: told.peer, keepalive });
+        })?;
     }
     Ok(found)
 }

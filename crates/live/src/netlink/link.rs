@@ -1,18 +1,24 @@
 //! Links, addresses and routes over netlink (linux/rtnetlink.h): what a namespace made for an
-//! experiment needs, and no more.
+//! experiment needs, what is to be told of one, and no more.
 
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::message::{ACK, CREATE, EXCLUSIVE, Message, REQUEST};
+use super::message::{ACK, CREATE, DUMP, EXCLUSIVE, Message, REQUEST, Reply};
 use super::{Family, Socket};
 
 const NEW_LINK: u16 = 16;
+const GET_LINK: u16 = 18;
+const GET_ADDRESS: u16 = 22;
 const NEW_ADDRESS: u16 = 20;
 const DELETE_ADDRESS: u16 = 21;
 const NEW_ROUTE: u16 = 24;
 const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
+/// `struct ifinfomsg` and `struct ifaddrmsg`.
+const FIXED_LINK: usize = 16;
+const FIXED_ADDRESS: usize = 8;
 /// Attributes of a link.
 mod attr {
     pub(super) const ADDRESS: u16 = 1;
@@ -39,6 +45,23 @@ pub struct End {
     pub mac: [u8; 6],
 }
 
+/// What the kernel tells of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The largest packet it sends.
+    pub mtu: Option<u32>,
+    /// Whether it was brought up.
+    pub up: bool,
+    /// Whether it leads back to the namespace itself.
+    pub loopback: bool,
+    /// Its addresses and the lengths of their prefixes.
+    pub addresses: Vec<(IpAddr, u8)>,
+}
+
 /// The number of the interface of this name in the calling thread's namespace.
 ///
 /// # Errors
@@ -60,6 +83,25 @@ impl Links {
     /// What the kernel says.
     pub fn open() -> io::Result<Self> {
         Socket::open(Family::Route).map(Self)
+    }
+
+    /// Every link with its addresses, by number. Needs no privilege.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn list(&mut self) -> io::Result<Vec<Told>> {
+        let mut all: Vec<Told> = Vec::new();
+        let request = Message::new(GET_LINK, REQUEST | DUMP).put(&[0; FIXED_LINK]);
+        self.0.dump(request, |reply| all.extend(told_of(reply)))?;
+        let request = Message::new(GET_ADDRESS, REQUEST | DUMP).put(&[0; FIXED_ADDRESS]);
+        self.0.dump(request, |reply| {
+            let Some((index, address)) = address_of(reply) else { return };
+            if let Some(link) = all.iter_mut().find(|link| link.index == index) {
+                link.addresses.push(address);
+            }
+        })?;
+        Ok(all)
     }
 
     /// Makes a veth pair: `here` in this namespace, `there` in the other one.
@@ -147,6 +189,43 @@ impl Links {
     fn run(&mut self, message: Message) -> io::Result<()> {
         self.0.ask(message, |_| None::<()>).map(|_| ())
     }
+}
+
+fn number_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn told_of(reply: &Reply<'_>) -> Option<Told> {
+    let (index, flags) = (number_at(reply.body, 4)?, number_at(reply.body, 8)?);
+    let (mut name, mut mtu) = (String::new(), None);
+    for (kind, value) in reply.attrs(FIXED_LINK) {
+        match kind {
+            attr::NAME => {
+                let text = value.strip_suffix(&[0]).unwrap_or(value);
+                name = String::from_utf8_lossy(text).into_owned();
+            }
+            attr::MTU => mtu = number_at(value, 0),
+            _ => {}
+        }
+    }
+    let (up, loopback) = (flags & IFF_UP != 0, flags & IFF_LOOPBACK != 0);
+    Some(Told { index, name, mtu, up, loopback, addresses: Vec::new() })
+}
+
+/// Which link an address is on, the address, and the length of its prefix.
+fn address_of(reply: &Reply<'_>) -> Option<(u32, (IpAddr, u8))> {
+    const ADDRESS: u16 = 1;
+    const LOCAL: u16 = 2;
+    let (prefix, index) = (*reply.body.get(1)?, number_at(reply.body, 4)?);
+    let of = |wanted: u16| {
+        let value = reply.attrs(FIXED_ADDRESS).find(|(kind, _)| *kind == wanted)?.1;
+        if let Ok(v4) = <[u8; 4]>::try_from(value) {
+            return Some(IpAddr::from(v4));
+        }
+        <[u8; 16]>::try_from(value).ok().map(IpAddr::from)
+    };
+    // On a link between two ends the other attribute is the other end's.
+    Some((index, (of(LOCAL).or_else(|| of(ADDRESS))?, prefix)))
 }
 
 /// A change of an address and its prefix on link `index`.
