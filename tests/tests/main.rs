@@ -41,6 +41,7 @@ mod replayed_examples;
 mod replayed_rules;
 mod rhythm;
 mod schemas;
+mod survey;
 mod sweep;
 mod tables;
 mod terminal;

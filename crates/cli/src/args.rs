@@ -45,6 +45,8 @@ pub enum Command {
     Clocks(Clocks),
     /// Gather what `diagnose` wants from this host, into a folder
     Collect(Collect),
+    /// Write down what this host keeps for connections, and for how long
+    Snapshot(Snapshot),
     /// Make each way a connection ends happen on the real kernel, in namespaces
     Lab(Lab),
     /// Keep a map of hops and their timers: check it, and tell what changed
@@ -112,6 +114,39 @@ pub struct Collect {
     /// Record no packets
     #[arg(long)]
     pub no_capture: bool,
+    /// Under other names
+    #[command(flatten)]
+    pub redaction: Redaction,
+}
+
+/// `hopclock snapshot`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sudo hopclock snapshot                       what is here, to read
+  sudo hopclock snapshot -o egress-1.json      the document, and the same to read
+  hopclock snapshot > here.json                works without root, with less in it
+  ssh egress-1 sudo hopclock snapshot > egress-1.json
+  hopclock snapshot --redact -o here.json      under other names
+
+Read are timers and switches of conntrack, keepalive and retransmission, IPVS,
+rules that ask for state, links and counts of sockets, in every network
+namespace this user may enter; and the timers in the configuration of running
+nginx, HAProxy and Envoy, with file and line. Nothing on this host is changed,
+no program is asked, and no line of a configuration is written down. What this
+user may not read is named (docs/snapshot.md).")]
+pub struct Snapshot {
+    /// Write the document into this new file, and print it to read as well
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// What to call this host
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How to print the answer; unless given, text on a terminal and JSON elsewhere
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Print times in UTC instead of the zone of this machine
+    #[arg(long)]
+    pub utc: bool,
     /// Under other names
     #[command(flatten)]
     pub redaction: Redaction,

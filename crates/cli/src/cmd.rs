@@ -10,6 +10,7 @@ mod man;
 mod map;
 mod replay;
 mod rhythm;
+mod snapshot;
 
 use crate::args::Command;
 use crate::exit::{Exit, Trouble};
@@ -22,6 +23,7 @@ pub fn carry_out(command: Command) -> Result<Exit, Trouble> {
         Command::Replay(typed) => replay::carry_out(&typed),
         Command::Rhythm(typed) => rhythm::carry_out(&typed),
         Command::Collect(typed) => collect::carry_out(&typed),
+        Command::Snapshot(typed) => snapshot::carry_out(&typed),
         Command::Clocks(typed) => clocks::carry_out(&typed),
         Command::Lab(typed) => lab::carry_out(&typed),
         Command::Completions(typed) => completions::carry_out(&typed),

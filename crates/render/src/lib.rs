@@ -13,6 +13,7 @@ pub mod pair;
 pub mod plots;
 pub mod replay;
 pub mod rhythm;
+pub mod snapshot;
 pub mod svg;
 pub mod sweep;
 pub mod text;

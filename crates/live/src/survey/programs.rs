@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(behind(bytes, "nginx/", of_version).as_deref(), Some("1.28.0"));
         assert_eq!(behind(bytes, "--conf-path=", of_path).as_deref(), Some("/etc/n.conf"));
         assert_eq!(behind(bytes, "--none=", of_path), None);
-        let bytes = b"\0\02.6.12-1\0\0\0HAProxy version follows\0";
+        let bytes = b"\0\x002.6.12-1\0\0\0HAProxy version follows\0";
         assert_eq!(haproxy_version(bytes).as_deref(), Some("2.6.12-1"));
         assert_eq!(haproxy_version(b"\0HAProxy version follows"), None);
     }

@@ -409,7 +409,7 @@ mod tests {
             words("\"x\\\" ${Y}\" '$Z'"),
             (vec![("x\" ${Y}".to_owned(), true), plain("$Z")], true)
         );
-        assert_eq!(words("timeout \"client").1, false);
+        assert!(!words("timeout \"client").1);
     }
 
     #[test]
