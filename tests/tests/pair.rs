@@ -17,7 +17,7 @@ use hopclock_live::netlink::link::{End, Links, index_of};
 use hopclock_live::record::{Options, Recorder, Tap};
 use hopclock_tests::command::run;
 use hopclock_tests::packets::Dice;
-use hopclock_tests::{schema, scratch, skip, tool};
+use hopclock_tests::{repo, schema, scratch, skip, tool};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -28,7 +28,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Open at once.
-const CONNECTIONS: usize = 300;
+pub(crate) const CONNECTIONS: usize = 300;
 /// Questions each asks, in rounds.
 const ROUNDS: usize = 8;
 /// Connections the box resets at the end.
@@ -39,20 +39,23 @@ const ETHERNET: u16 = 1;
 const COOKED: u16 = 276;
 
 /// What was recorded, and what the kernel says of it.
-struct Recorded {
-    client: Vec<u8>,
-    server: Vec<u8>,
+pub(crate) struct Recorded {
+    pub(crate) client: Vec<u8>,
+    pub(crate) server: Vec<u8>,
     /// Client's end inside, and what the box makes of it.
     table: BTreeMap<SocketAddr, SocketAddr>,
     dropped: u64,
     rejected: Vec<SocketAddr>,
 }
 
-fn in_ns<T: Send>(ns: &Namespace, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+pub(crate) fn in_ns<T: Send>(
+    ns: &Namespace,
+    work: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
     ns.run(work)?
 }
 
-fn up(interface: &'static str, address: &str) -> io::Result<()> {
+pub(crate) fn up(interface: &'static str, address: &str) -> io::Result<()> {
     let mut links = Links::open()?;
     links.up(1, 65_536)?;
     let index = index_of(interface)?;
@@ -61,7 +64,7 @@ fn up(interface: &'static str, address: &str) -> io::Result<()> {
     links.address(index, address, 24)
 }
 
-fn end(name: &str, last: u8) -> End {
+pub(crate) fn end(name: &str, last: u8) -> End {
     End { name: name.to_owned(), mac: [0, 0, 0x5e, 0, 0x53, last] }
 }
 
@@ -166,19 +169,22 @@ fn group(all: Vec<TcpStream>, count: usize) -> Vec<Vec<TcpStream>> {
 }
 
 /// A packet before and after everything else, so that both captures are known to cover the rest.
-fn knock(client: &Namespace) -> io::Result<()> {
+pub(crate) fn knock(client: &Namespace) -> io::Result<()> {
     in_ns(client, || UdpSocket::bind("192.0.2.2:0")?.send_to(b"knock", SERVER))?;
     thread::sleep(Duration::from_millis(200));
     Ok(())
 }
 
-/// How many packets a named counter counted.
-fn counter(name: &str) -> u64 {
+/// How many packets of how many bytes a named counter counted.
+pub(crate) fn counted(name: &str) -> (u64, u64) {
     let path = tool("pair", "nft").unwrap();
     let out = Command::new(path).args(["list", "counter", "ip", "t", name]).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let after = text.split("packets ").nth(1).unwrap();
-    after.split_whitespace().next().unwrap().parse().unwrap()
+    let after = |word: &str| -> u64 {
+        let after = text.split(word).nth(1).unwrap();
+        after.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    (after("packets "), after("bytes "))
 }
 
 fn record() -> io::Result<Recorded> {
@@ -200,7 +206,7 @@ fn record() -> io::Result<Recorded> {
         let inside = SocketAddr::new(told.original.src, told.original.sport);
         table.insert(inside, SocketAddr::new(told.reply.dst, told.reply.dport));
     }
-    let (dropped, reset) = in_ns(middle, || Ok((counter("dropped"), counter("refused"))))?;
+    let (dropped, reset) = in_ns(middle, || Ok((counted("dropped").0, counted("refused").0)))?;
     assert_eq!(reset, REJECTED as u64);
     for recorder in recorders {
         for told in recorder.stop()? {
@@ -213,7 +219,7 @@ fn record() -> io::Result<Recorded> {
 }
 
 /// The one recording that all tests of this file look at.
-fn recorded(test: &'static str) -> Option<&'static Recorded> {
+pub(crate) fn recorded(test: &'static str) -> Option<&'static Recorded> {
     static RECORDED: OnceLock<Option<Recorded>> = OnceLock::new();
     tool(test, "nft")?;
     let recorded = RECORDED.get_or_init(|| match Namespace::new() {
@@ -228,14 +234,14 @@ fn recorded(test: &'static str) -> Option<&'static Recorded> {
 
 /// A recorded packet, to be changed.
 #[derive(Clone)]
-struct Kept {
-    at: i64,
-    link: u16,
-    wire_len: u32,
-    bytes: Vec<u8>,
+pub(crate) struct Kept {
+    pub(crate) at: i64,
+    pub(crate) link: u16,
+    pub(crate) wire_len: u32,
+    pub(crate) bytes: Vec<u8>,
 }
 
-fn packets(file: &[u8]) -> Vec<Kept> {
+pub(crate) fn packets(file: &[u8]) -> Vec<Kept> {
     let mut stream = Stream::new();
     stream.feed(file);
     stream.end();
@@ -247,7 +253,7 @@ fn packets(file: &[u8]) -> Vec<Kept> {
     all
 }
 
-fn file(kept: &[Kept]) -> Vec<u8> {
+pub(crate) fn file(kept: &[Kept]) -> Vec<u8> {
     let link = kept.first().map_or(ETHERNET, |k| k.link);
     let mut writer = Writer::new(LinkType(link), "", "tests");
     for packet in kept {
@@ -256,7 +262,7 @@ fn file(kept: &[Kept]) -> Vec<u8> {
     writer.finish()
 }
 
-fn point(name: &str, file: &[u8]) -> Point {
+pub(crate) fn point(name: &str, file: &[u8]) -> Point {
     let mut stream = Stream::new();
     let (mut observer, mut reader) = (Observer::new(vec![name.to_owned()]), PointReader::new());
     stream.feed(file);
@@ -419,12 +425,51 @@ fn the_command_prints_what_the_schema_says() {
     }
     let markdown = run(args("markdown"));
     assert!(markdown.out.starts_with("## "), "{}", markdown.out);
-    // A capture has a connection in common with itself, and none with nothing.
-    let empty = folder.join("empty.pcapng");
-    fs::write(&empty, file(&[])).unwrap();
-    let none = run(["flows", "--pair", client.to_str().unwrap(), empty.to_str().unwrap()]);
-    assert_eq!(none.code, Some(4), "{none:?}");
-    let alone = run(["flows", "--pair", client.to_str().unwrap()]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_cannot_be_compared_gets_one_sentence() {
+    let Some(recorded) = recorded("what_cannot_be_compared_gets_one_sentence") else { return };
+    let folder = scratch("pair");
+    let day = 86_400_000_000_000;
+    let tomorrow: Vec<Kept> =
+        packets(&recorded.server).into_iter().map(|p| Kept { at: p.at + day, ..p }).collect();
+    let stranger = repo().join("examples/nat-expiry/client/client.pcapng");
+    let made = [
+        ("client.pcapng", recorded.client.clone()),
+        ("tomorrow.pcapng", file(&tomorrow)),
+        ("stranger.pcapng", fs::read(stranger).unwrap()),
+        ("none.pcapng", file(&[])),
+        ("nothing.pcapng", Vec::new()),
+    ];
+    let paths = made.map(|(name, bytes)| {
+        fs::write(folder.join(name), bytes).unwrap();
+        folder.join(name).display().to_string()
+    });
+    let [client, tomorrow, stranger, none, nothing] = paths.each_ref().map(String::as_str);
+    let said = |files: &[&str]| {
+        let ran = run(["flows", "--pair"].iter().chain(files));
+        let words: Vec<&str> = ran.out.split_whitespace().collect();
+        (ran.code, words.join(" "), ran.err)
+    };
+    for (files, code, wanted) in [
+        (vec![client, client], 0, "it is one capture, named twice"),
+        (vec![client, stranger], 4, "they do not meet:"),
+        (vec![client, none], 4, "none.pcapng holds no TCP packet"),
+        // Clocks of other days are no hindrance.
+        (vec![client, tomorrow], 0, "tomorrow.pcapng is 86400.0000"),
+        (vec![stranger, client, tomorrow], 0, "have no connection in common"),
+        (vec![client, nothing, tomorrow], 0, "300 connections in both"),
+    ] {
+        let (own, out, err) = said(&files);
+        assert_eq!(own, Some(code), "{files:?}: {out} {err}");
+        assert!(out.contains(wanted), "{files:?}: {out} {err}");
+    }
+    let (code, out, err) = said(&[client, nothing]);
+    assert_eq!((code, out.as_str()), (Some(3), ""), "{err}");
+    assert!(err.contains("nothing.pcapng: it is empty"), "{err}");
+    let alone = run(["flows", "--pair", client]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
     fs::remove_dir_all(folder).unwrap();
 }

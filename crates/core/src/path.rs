@@ -9,6 +9,7 @@
 mod clock;
 mod fate;
 mod join;
+mod pieces;
 mod point;
 mod record;
 mod route;
@@ -45,7 +46,8 @@ pub fn align(first: &Point, second: &Point) -> Path {
     let spans = points.map(|point| point.span);
     let blank = Around { clock: clock.as_ref(), spans, doubts: [1.0; 2] };
     let missed = missed(&same, &nearer, &blank);
-    let seen: u64 = same.iter().map(|s| s.twin[0].iter().flatten().count() as u64).sum();
+    let passed = |s: &Same| s.twin[0].iter().flatten().count() + s.pieces[0].len();
+    let seen: u64 = same.iter().map(|s| passed(s) as u64).sum();
     let doubts = [0, 1].map(|at| doubt(points[at], missed[at], seen));
     let around = Around { doubts, ..blank };
     let mut pairs: Vec<Pair> = all
@@ -77,6 +79,7 @@ pub fn align(first: &Point, second: &Point) -> Path {
     Path {
         points: [record(0), record(1)],
         nearer_client: (0..2).find(|at| known && one_way(*at)),
+        identical: first.is_same(second),
         clock,
         paired: pairs.len() as u64,
         ambiguous: u64::from(ambiguous),
@@ -121,8 +124,8 @@ fn missed(same: &[Same], nearer: &[Option<usize>], around: &Around<'_>) -> [u64;
             continue;
         }
         let judge = Judge::of(same, *nearer);
-        for (point, item, _) in same.alone() {
-            if judge.judge(item, point, around).fate == Fate::Missed {
+        for (point, item, at) in same.alone() {
+            if judge.judge_whole((item, at), point, around).fate == Fate::Missed {
                 missed[1 - point] += 1;
             }
         }
@@ -139,13 +142,16 @@ fn doubt(point: &Point, missed: u64, seen: u64) -> f64 {
 }
 
 impl Same {
-    /// Packets that one capture alone has: which, the packet, and its place there.
-    fn alone(&self) -> impl Iterator<Item = (usize, &Item, usize)> {
+    /// Packets that one capture alone has, all of them or in part: which, the packet, and its place
+    /// there.
+    fn alone(&self) -> impl Iterator<Item = (usize, &Item, u32)> {
         [0, 1].into_iter().flat_map(move |point| {
-            let all = self.items[point].iter().zip(&self.twin[point]).zip(&self.recut[point]);
-            all.enumerate()
-                .filter(|(_, ((_, twin), recut))| twin.is_none() && !**recut)
-                .map(move |(at, ((item, _), _))| (point, item, at))
+            let all = self.items[point].iter().zip(&self.twin[point]).zip(0..);
+            let whole = move |at: u32| {
+                self.pieces[point].get(&at).is_some_and(|pieces| pieces.missing.is_empty())
+            };
+            all.filter(move |((_, twin), at)| twin.is_none() && !whole(*at))
+                .map(move |((item, _), at)| (point, item, at))
         })
     }
 }
@@ -202,11 +208,16 @@ fn pair(
     let judge = Judge::of(same, nearer);
     both(points, (same, &judge), usual.map(|usual| (usual, insides)), around, &mut pair);
     for (point, item, at) in same.alone() {
-        let judged = judge.judge(item, point, around);
+        let judged = judge.judge_whole((item, at), point, around);
         pair.packets.add(judged.fate);
-        let told = tell((Some(point), item, None), judged, around);
+        let mut told = tell((Some(point), item, None), judged, around);
+        if let Some(pieces) = same.pieces[point].get(&at) {
+            let lengths = pieces.missing.iter().map(|(from, to)| to.wrapping_sub(*from));
+            told.missing = lengths.sum::<u32>().min(item.seen.payload);
+            told.changed.push(Change::Pieces);
+        }
         // What one capture was not there for is no news, but for how it ended.
-        let is_last = same.items[point].len() - at <= LAST_TOLD;
+        let is_last = same.items[point].len() - at as usize <= LAST_TOLD;
         if judged_matters(&told) || is_last {
             pair.told.push(told);
         }
@@ -240,9 +251,7 @@ fn both(
         let twin = same.twin[0].get(left).copied().flatten();
         let Some((right, other)) = twin.and_then(|at| Some((at, same.items[1].get(at as usize)?)))
         else {
-            if same.recut[0].get(left) == Some(&true) {
-                pair.packets.add(Fate::Both);
-            }
+            in_pieces((same, left as u32), one, around, pair);
             continue;
         };
         pair.packets.add(Fate::Both);
@@ -262,6 +271,21 @@ fn both(
             told.changed = changed;
             pair.told.push(told);
         }
+    }
+}
+
+/// A packet of the first capture whose every byte the second has in other pieces. Cards do so with
+/// each of thousands: it is told of the last ones alone.
+fn in_pieces((same, at): (&Same, u32), item: &Item, around: &Around<'_>, pair: &mut Pair) {
+    let pieces = same.pieces[0].get(&at).filter(|pieces| pieces.missing.is_empty());
+    let Some(pieces) = pieces else { return };
+    pair.packets.add(Fate::Both);
+    pair.packets.pieces += 1;
+    if same.items[0].len() - at as usize <= LAST_TOLD || item.seen.flags().fin() {
+        let whole = fate::Judged { fate: Fate::Both, doubt: 0.0, because: Vec::new() };
+        let mut told = tell((None, item, same.item(1, pieces.first)), whole, around);
+        told.changed.push(Change::Pieces);
+        pair.told.push(told);
     }
 }
 
@@ -303,6 +327,7 @@ fn tell(
         flags: format!("{:?}", item.seen.flags()),
         payload: item.seen.payload,
         fate: judged.fate,
+        missing: if point.is_some() { item.seen.payload } else { 0 },
         doubt: judged.doubt,
         because: judged.because,
         changed: Vec::new(),

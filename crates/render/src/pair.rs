@@ -5,7 +5,7 @@ use crate::flows::ClockFace;
 use crate::markdown::safe;
 use crate::page::{Label, Page};
 use hopclock_core::flow::Translates;
-use hopclock_core::path::{Change, Clock, Fate, KnownBy, Mark, Pair, Path, Told};
+use hopclock_core::path::{Change, Clock, Fate, KnownBy, Mark, Pair, Path, PointRecord, Told};
 use hopclock_core::report::Input;
 use hopclock_core::terms::Side;
 use std::io::{self, Write};
@@ -85,6 +85,9 @@ fn counted(count: u64, one: &str) -> String {
 
 fn heading(path: &Path) -> String {
     let [one, other] = &path.points;
+    if path.paired == 0 {
+        return format!("{} and {} have no connection in common", one.file, other.file);
+    }
     let both = counted(path.paired, "connection");
     format!("{} and {}: {both} in both", one.file, other.file)
 }
@@ -93,7 +96,40 @@ fn file(path: &Path, at: usize) -> &str {
     path.points.get(at).map_or("", |point| point.file.as_str())
 }
 
+/// Why two captures have nothing in common, as far as can be seen.
+fn why_none(path: &Path, clock: ClockFace<'_>) -> String {
+    let [one, other] = &path.points;
+    if let Some(empty) = path.points.iter().find(|point| point.packets == 0) {
+        return format!("{} holds no TCP packet", empty.file);
+    }
+    if one.last_ns < other.first_ns || other.last_ns < one.first_ns {
+        let span = |point: &PointRecord| {
+            let (first, last) = (clock(point.first_ns), clock(point.last_ns));
+            format!("{} covers {first} to {last}", point.file)
+        };
+        return format!("they do not meet: {}, {}", span(one), span(other));
+    }
+    if path.ambiguous > 0 {
+        let all = counted(path.ambiguous, "connection");
+        return format!("{all} fitted several, and were left alone");
+    }
+    let (first, second) =
+        (counted(one.connections, "connection"), counted(other.connections, "connection"));
+    format!(
+        "no packet of the {first} of {} is among those of the {second} of {}: they are not of one path, or a proxy \
+         between them opens connections of its own",
+        one.file, other.file
+    )
+}
+
 fn summary(path: &Path, clock: ClockFace<'_>) -> Vec<String> {
+    if path.identical {
+        let says = "both hold the same packets at the same moments: it is one capture, named twice";
+        return vec![says.to_owned()];
+    }
+    if path.paired == 0 {
+        return vec![why_none(path, clock)];
+    }
     let mut lines = Vec::new();
     for point in &path.points {
         let of_all = counted(point.connections, "connection");
@@ -113,7 +149,7 @@ fn summary(path: &Path, clock: ClockFace<'_>) -> Vec<String> {
     }
     match &path.clock {
         Some(known) => lines.push(clocks(known, path, clock)),
-        None => lines.push("clocks: no packet is known to be in both".to_owned()),
+        None => lines.push("clocks: nothing tells which way any packet went".to_owned()),
     }
     for translation in &path.translations {
         let what = which(translation.translates);
@@ -183,6 +219,7 @@ fn packets(path: &Path) -> String {
     let tally = &path.packets;
     let parts = [
         (tally.changed, "of these changed on the way"),
+        (tally.pieces, "of these in other pieces there"),
         (tally.untranslated, "of these not translated"),
         (tally.lost, "lost between"),
         (tally.made, "made between"),
@@ -274,6 +311,11 @@ fn packet(told: &Told, path: &Path) -> String {
         Fate::Missed => "passed both, and one capture does not have it".to_owned(),
         Fate::Uncovered => "the other capture was not recording".to_owned(),
         Fate::Unclear => "lost, made or missed: nothing tells".to_owned(),
+    };
+    let part = told.changed.contains(&Change::Pieces) && told.fate != Fate::Both;
+    let fate = match part {
+        true => format!("in other pieces there, {} bytes of it not: {fate}", told.missing),
+        false => fate,
     };
     let why: Vec<&str> = told.because.iter().map(|mark| because(*mark)).collect();
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };

@@ -1,5 +1,6 @@
 //! What the inquest is given: the inputs, read, each with what is known of where it was taken.
 
+use super::one_clock::OneClock;
 use super::two_points::{Paths, TwoPoints};
 use crate::dump::conntrack::Entry;
 use crate::dump::counters::Counter;
@@ -13,7 +14,7 @@ use crate::flow::CaptureReading;
 use crate::log::LogReading;
 use crate::terms::Role;
 use crate::time::Moment;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One input, read.
 #[derive(Clone, Debug)]
@@ -64,18 +65,47 @@ pub struct Facts {
     pub sources: Vec<Source>,
     /// Two captures each, compared.
     pub(super) compared: Paths,
+    /// The captures' clocks, made one.
+    pub(super) tied: OnceLock<OneClock>,
+}
+
+impl Source {
+    /// Whether both were taken at one place: its host or its role is known, and both are the same.
+    pub fn is_beside(&self, other: &Source) -> bool {
+        let known = self.role.is_some() || self.host.is_some();
+        known && (self.role, &self.host) == (other.role, &other.host)
+    }
 }
 
 impl Facts {
     /// The same facts without one input: what would be argued had it never been collected.
     pub fn without(&self, file: &str) -> Facts {
         let sources = self.sources.iter().filter(|s| s.file != file).cloned().collect();
-        Facts { sources, compared: self.compared.without(file) }
+        Facts { sources, compared: self.compared.without(file), tied: OnceLock::new() }
     }
 
     /// Every two captures that have connections in common; compared once.
-    pub fn paths(&self) -> Arc<Vec<TwoPoints>> {
+    pub fn paths(&self) -> &[TwoPoints] {
         self.compared.of(self.captures())
+    }
+
+    /// A moment that a source stamped, by one clock: that of one host, of one whose log there is
+    /// where there is one. `None` where no packets in common tie the clock of its host.
+    pub fn by_one_clock(&self, source: &Source, at: Moment) -> Option<Moment> {
+        let paths = self.paths();
+        self.tied.get_or_init(|| OneClock::of(self, paths)).of_source(source, at, paths)
+    }
+
+    /// A moment that one source stamped, as another's clock showed it; as it is where nothing ties
+    /// the two.
+    pub fn carried(&self, at: Moment, from: &Source, to: &Source) -> Moment {
+        if from.file == to.file {
+            return at;
+        }
+        let Some(told) = self.by_one_clock(from, at) else { return at };
+        // What the other clock is ahead changes by millionths: two steps are enough.
+        let back = |own: Moment| Some(own.plus(told.since(self.by_one_clock(to, own)?)));
+        back(told).and_then(back).unwrap_or(at)
     }
 
     /// The same facts without some lines of a dump or note, as if they had never been printed.

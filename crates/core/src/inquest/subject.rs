@@ -3,9 +3,9 @@
 //! A subject is a series of a log with the flows of the captures that belong to it, or such flows
 //! alone.
 
+use super::connection::{Connection, connections};
 use super::facts::{Facts, Source};
 use super::moments;
-use super::names::{Mark, Marks, Names, Pair};
 use super::numbers::{Quantities, Range};
 pub use super::view::FlowPart;
 use crate::flow::How;
@@ -95,13 +95,13 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// When its connections ended, in order: by the log, or else by the captures.
+    /// When its connections ended, in order: by the log, or else by the captures, by one clock.
     pub fn end_moments(&self) -> Vec<Moment> {
         let log = self.log.iter().flat_map(|l| l.ended().map(|(_, e)| e.at).collect::<Vec<_>>());
         let mut moments: Vec<Moment> = log.collect();
         if moments.is_empty() {
             let ended = self.flows.iter().filter(|f| f.ended());
-            moments.extend(ended.filter_map(|f| f.end().map(|m| m.at)));
+            moments.extend(ended.filter_map(|f| f.end().map(|m| f.by_one_clock(m.at))));
         }
         moments.sort_unstable();
         moments
@@ -155,7 +155,7 @@ pub fn subjects(facts: &Facts) -> Vec<Subject<'_>> {
     let alone = logs.len() == 1;
     let mut all: Vec<Subject<'_>> = Vec::new();
     for log in logs {
-        let belonging = belonging(&log, &clusters, alone);
+        let belonging = belonging(facts, &log, &clusters, alone);
         // One connection that two programs log is one finding; the first log's words stand for it.
         if all.iter().any(|earlier| belonging.iter().any(|c| c.has(&earlier.flows))) {
             continue;
@@ -208,109 +208,6 @@ fn asks(all: &[Connection<'_>]) -> bool {
     all.len() >= CLOSED_MIN || !all.iter().filter(|c| c.ended()).all(done)
 }
 
-/// One connection and every capture's view of it, the one whose end shows best first.
-#[derive(Clone, Debug)]
-struct Connection<'a> {
-    what: String,
-    views: Vec<FlowPart<'a>>,
-}
-
-impl<'a> Connection<'a> {
-    /// The view whose end shows best.
-    fn best(&self) -> Option<&FlowPart<'a>> {
-        self.views.first()
-    }
-
-    fn has(&self, flows: &[FlowPart<'a>]) -> bool {
-        self.views.iter().any(|v| flows.iter().any(|f| std::ptr::eq(f.flow, v.flow)))
-    }
-
-    fn is(&self, how: &[How]) -> bool {
-        self.best().is_some_and(|f| how.contains(&f.flow.record.ending.how))
-    }
-
-    fn ended(&self) -> bool {
-        self.best().is_some_and(FlowPart::ended)
-    }
-}
-
-/// How well a view shows the end: a reset more than a FIN, both more than silence; then the client,
-/// whose end is the one that is missed.
-fn shows(flow: &FlowPart<'_>) -> (u8, u8) {
-    // Where an end gave up, or spoke in vain long before anybody closed, the end shows best.
-    let early = flow.gave_up().is_some()
-        || flow.unheard().is_some()
-        || flow.flow.last_words.size_loss.is_some();
-    let how = match flow.how() {
-        _ if early => 0,
-        How::Rst => 0,
-        // Who sees a half-closed connection only close misses its end.
-        How::Fin => u8::from(flow.cut().is_none()),
-        How::Silence => 2,
-        How::Refused | How::Unanswered => 3,
-        How::Open => 4,
-    };
-    let place = match flow.source.role {
-        Some(Role::Client) => 0,
-        None => 1,
-        Some(Role::Hop) => 2,
-        Some(Role::Server) => 3,
-    };
-    (how, place)
-}
-
-/// Every connection of every capture, each once: views of different captures are one connection
-/// when their ends, translated back, and their times meet, or when they opened with the same
-/// numbers.
-fn connections(facts: &Facts) -> Vec<Connection<'_>> {
-    let names = Names::of(facts);
-    let mut by_pair: BTreeMap<Pair, Vec<Connection<'_>>> = BTreeMap::new();
-    let mut by_mark: BTreeMap<Mark, (Pair, Moment)> = BTreeMap::new();
-    for (source, capture) in facts.captures() {
-        let marks = Marks::of(capture);
-        for (index, flow) in capture.flows.iter().enumerate() {
-            let own = (flow.record.client, flow.record.server);
-            let (mut pair, mut apart) = (names.inside(own), false);
-            let mark = marks.of_flow(flow);
-            if let Some(mark) = mark {
-                let (known, at) = by_mark.entry(mark).or_insert((pair, flow.record.first_ns));
-                pair = *known;
-                apart = flow.record.first_ns.since(*at).abs() > Gap::from_secs(5);
-            }
-            let (number, connection, beside) = (index + 1, 0, false);
-            let view = FlowPart { source, flow, number, connection, beside, apart, mark };
-            let known = by_pair.entry(pair).or_default();
-            let again =
-                |v: &FlowPart<'_>| v.source.file == source.file && v.own_pair() == view.own_pair();
-            let meets = |c: &&mut Connection<'_>| {
-                let one = |v: &FlowPart<'_>| v.meets(flow) || (mark.is_some() && v.mark == mark);
-                c.views.iter().any(one) && !c.views.iter().any(again)
-            };
-            let Some(connection) = known.iter_mut().find(meets) else {
-                let what = format!("{} -> {}", pair.0.ip(), pair.1);
-                known.push(Connection { what, views: vec![view] });
-                continue;
-            };
-            // Both sides of a box in one capture: the inner one is the connection as it arrives.
-            match connection.views.iter_mut().find(|v| v.source.file == source.file) {
-                Some(outer) if view.own_pair() == pair => {
-                    *outer = FlowPart { beside: true, ..view };
-                }
-                Some(kept) => kept.beside = true,
-                None => connection.views.push(view),
-            }
-        }
-    }
-    let mut all: Vec<Connection<'_>> = by_pair.into_values().flatten().collect();
-    for (number, connection) in all.iter_mut().enumerate() {
-        connection.views.sort_by_key(shows);
-        for view in &mut connection.views {
-            view.connection = number;
-        }
-    }
-    all
-}
-
 /// Connections by client address and server end, those with the most ends that nobody closed in
 /// order first.
 fn clusters(facts: &Facts) -> Vec<Vec<Connection<'_>>> {
@@ -330,17 +227,26 @@ fn clusters(facts: &Facts) -> Vec<Vec<Connection<'_>>> {
 
 /// The cluster whose ends coincide with the log's, or the only candidate.
 fn belonging<'a>(
+    facts: &'a Facts,
     log: &LogPart<'a>,
     clusters: &[Vec<Connection<'a>>],
     alone: bool,
 ) -> Vec<Connection<'a>> {
     let ends: Vec<Moment> = log.ended().map(|(_, e)| e.at).collect();
+    // A log's clock is its host's, which captures may tie to those of other hosts.
+    let tied: Option<Vec<Moment>> =
+        ends.iter().map(|at| facts.by_one_clock(log.source, *at)).collect();
     let near = |c: &Connection<'a>| {
-        // Two clocks and a program that tells late: a few seconds.
-        let close = |at: Moment| ends.iter().any(|e| e.since(at).abs() <= Gap::from_secs(5));
-        // One that one side has closed ends for the other when it speaks next.
         let ends = |f: &FlowPart<'a>| {
+            let ends = if f.tied { tied.as_ref().unwrap_or(&ends) } else { &ends };
+            let by = |at: Moment| {
+                if f.tied && tied.is_some() { f.by_one_clock(at) } else { at }
+            };
+            // Two clocks and a program that tells late: a few seconds.
+            let close =
+                |at: Moment| ends.iter().any(|e| e.since(by(at)).abs() <= Gap::from_secs(5));
             let end = f.end().map(|mark| mark.at);
+            // One that one side has closed ends for the other when it speaks next.
             end.is_some_and(close) || (end.is_some() && close(f.flow.record.last_ns))
         };
         c.views.iter().any(ends)
@@ -423,10 +329,12 @@ fn flow_series(flows: &[FlowPart<'_>]) -> Option<Series> {
         .filter(|f| f.ended())
         .filter_map(|f| {
             let end = f.end()?;
+            // Each connection's best view may be another capture's.
+            let by = |at: Moment| f.by_one_clock(at);
             Some(Span {
-                open: f.age_s().map(|_| f.flow.record.first_ns),
-                last_activity: f.flow.last_words.last_before_end.map(|m| m.at),
-                end: end.at,
+                open: f.age_s().map(|_| by(f.flow.record.first_ns)),
+                last_activity: f.flow.last_words.last_before_end.map(|m| by(m.at)),
+                end: by(end.at),
             })
         })
         .collect();

@@ -3,7 +3,7 @@
 use super::facts::Source;
 use super::subject::FlowPart;
 use crate::flow::CaptureReading;
-use crate::path::{Pair, Path, Point, align};
+use crate::path::{Pair, Path, Point, View, align};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +15,8 @@ const CAPTURES_MAX: usize = 8;
 pub struct TwoPoints {
     /// What they show of the path between them.
     pub path: Path,
-    /// Which pair each capture's connection is in, by its number from 1.
+    /// Which pair each capture's connection is in, by its number from 1, as a part of it or as its
+    /// view there.
     of: [HashMap<u64, usize>; 2],
 }
 
@@ -25,15 +26,34 @@ impl TwoPoints {
         let of = [0, 1].map(|point| {
             let pairs = path.connections.iter().enumerate();
             pairs
-                .filter_map(|(at, pair)| Some((pair.views.get(point)?.flow, at)))
+                .filter_map(|(at, pair)| Some((at, pair.views.get(point)?)))
+                .flat_map(|(at, view)| {
+                    let all = std::iter::once(&view.flow).chain(&view.parts);
+                    all.map(move |flow| (*flow, at))
+                })
                 .collect::<HashMap<u64, usize>>()
         });
         (path.paired > 0).then_some(Self { path, of })
     }
 
+    /// Which of the two a capture is.
+    pub fn place(&self, file: &str) -> Option<usize> {
+        self.path.points.iter().position(|point| point.file == file)
+    }
+
     /// Which of the two captures a view is of.
     pub fn place_of(&self, flow: &FlowPart<'_>) -> Option<usize> {
-        self.path.points.iter().position(|point| point.file == flow.source.file)
+        self.place(&flow.source.file)
+    }
+
+    /// A pair's view in the other capture, and the other capture's name.
+    pub(super) fn across<'p>(
+        &'p self,
+        pair: &'p Pair,
+        place: usize,
+    ) -> Option<(&'p str, &'p View)> {
+        let (other, point) = (pair.views.get(1 - place)?, self.path.points.get(1 - place)?);
+        Some((point.file.as_str(), other))
     }
 
     /// The pair a view is in.
@@ -52,7 +72,7 @@ impl Paths {
     pub(super) fn of<'a>(
         &self,
         captures: impl Iterator<Item = (&'a Source, &'a CaptureReading)>,
-    ) -> Arc<Vec<TwoPoints>> {
+    ) -> &[TwoPoints] {
         let compare = || {
             let captures: Vec<_> = captures.take(CAPTURES_MAX).collect();
             // One capture alone costs nothing.
@@ -69,7 +89,7 @@ impl Paths {
             }
             Arc::new(all)
         };
-        Arc::clone(self.0.get_or_init(compare))
+        self.0.get_or_init(compare)
     }
 
     /// What is left of them without one input.

@@ -19,9 +19,14 @@ pub struct FlowPart<'a> {
     pub connection: usize,
     /// The same file shows the connection under other ends as well.
     pub beside: bool,
-    /// The clock of its host is more than seconds off that of another view's: their times do not
-    /// compare.
+    /// The clock of its host is more than seconds off that of another view's, and no packets of
+    /// both tell by how much: their times do not compare.
     pub apart: bool,
+    /// How far its clock was ahead, at its end, of the one clock that captures with packets in
+    /// common are told by; zero where none ties it.
+    pub ahead: Gap,
+    /// Whether packets in common tie its clock to others.
+    pub tied: bool,
     /// What no box changes, where the opening was seen.
     pub mark: Option<names::Mark>,
 }
@@ -158,11 +163,20 @@ impl FlowPart<'_> {
         apart.then_some(Cut { closed_by: half.by, fin: half.fin, silence: idle, asked, end })
     }
 
+    /// A moment of its capture by the one clock that captures are told by.
+    pub fn by_one_clock(&self, at: Moment) -> Moment {
+        at.plus(Gap::from_ns(-self.ahead.ns()))
+    }
+
     /// Whether it was there at the same time as that one.
-    pub(super) fn meets(&self, other: &Finished) -> bool {
-        let (own, slack) = (&self.flow.record, Gap::from_secs(5));
-        own.first_ns <= other.record.last_ns.plus(slack)
-            && other.record.first_ns <= own.last_ns.plus(slack)
+    pub(super) fn meets(&self, other: &FlowPart<'_>) -> bool {
+        let span = |view: &FlowPart<'_>| {
+            let record = &view.flow.record;
+            (view.by_one_clock(record.first_ns), view.by_one_clock(record.last_ns))
+        };
+        let ((first, last), slack) = (span(self), Gap::from_secs(5));
+        let (its_first, its_last) = span(other);
+        first <= its_last.plus(slack) && its_first <= last.plus(slack)
     }
 
     /// Client and server, as this capture has them.

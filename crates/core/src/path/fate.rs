@@ -7,10 +7,12 @@
 //! nothing of that kind is there does silence speak, as loudly as the capture is complete.
 
 use super::clock::Clock;
+use super::pieces::without;
 use super::record::{Fate, Mark};
 use super::same::{Item, Same};
 use crate::terms::Side;
 use crate::time::Moment;
+use crate::wire::Flags;
 
 /// Of packets on their way when a capture begins or ends, so much beyond the usual.
 const SLACK_NS: i64 = 100_000_000;
@@ -19,8 +21,9 @@ pub(super) const DOUBT_MAX: f64 = 0.05;
 /// Of bare acknowledgements there are so many that a capture which misses more than this share of
 /// packets has missed some of them.
 const DOUBT_MANY_MAX: f64 = 0.001;
-/// Copies that begin further back than so many segments are not looked for.
-const BACK_MAX: usize = 64;
+/// Copies that begin further back than so many segments are not looked for: a segment of 64 kB may
+/// be there in as many pieces.
+const BACK_MAX: usize = 256;
 /// A TTL this far from the usual one is another machine's.
 const TTL_APART: i16 = 2;
 
@@ -158,15 +161,28 @@ impl<'a> Judge<'a> {
         acks.get(acks.partition_point(|(acked, _)| *acked < to)).map(|(_, at)| *at)
     }
 
-    /// When a capture saw copies of these bytes, in no order.
-    fn copies(&self, point: usize, item: &Item) -> impl Iterator<Item = i64> {
+    /// Packets of a capture that hold some of these bytes: from where to where, and when.
+    fn holding(&self, point: usize, item: &Item) -> impl Iterator<Item = (i32, i32, i64)> {
         static NONE: Bytes = Bytes { base: 0, all: Vec::new(), next: None };
         let bytes = self.bytes(point, item.side).unwrap_or(&NONE);
         let relative = |seq: u32| seq.wrapping_sub(bytes.base).cast_signed();
         let (from, to) = (relative(item.seq), relative(item.end()));
-        let after = bytes.all.partition_point(|(start, _, _)| *start <= from);
+        let after = bytes.all.partition_point(|(start, _, _)| *start < to);
         let before = bytes.all.get(..after).unwrap_or_default().iter().rev().take(BACK_MAX);
-        before.filter(move |(_, end, _)| *end >= to).map(|(_, _, at)| *at)
+        before.filter(move |(_, end, _)| *end > from).copied()
+    }
+
+    /// When a capture first had every one of these bytes, in one piece or in several.
+    fn copied(&self, point: usize, item: &Item) -> Option<i64> {
+        let mut all: Vec<(i32, i32, i64)> = self.holding(point, item).collect();
+        all.sort_by_key(|(_, _, at)| *at);
+        let base = self.bytes(point, item.side)?.base;
+        let relative = |seq: u32| seq.wrapping_sub(base).cast_signed();
+        let mut left = vec![(relative(item.seq), relative(item.end()))];
+        all.into_iter().find_map(|(from, to, at)| {
+            left = without(&left, &[(from, to)]);
+            left.is_empty().then_some(at)
+        })
     }
 
     /// A capture saw the sender speak from beyond these bytes.
@@ -177,8 +193,35 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// What became of a packet that `point` has and the other capture does not, or of what the other
+    /// capture lacks of it where it has it in pieces: of several such parts the worst.
+    pub(super) fn judge_whole(
+        &self,
+        (item, at): (&Item, u32),
+        point: usize,
+        around: &Around<'_>,
+    ) -> Judged {
+        let pieces = self.same.pieces.get(point).and_then(|pieces| pieces.get(&at));
+        let Some(pieces) = pieces else { return self.judge(item, point, around) };
+        let parts = pieces.missing.iter().map(|(from, to)| {
+            let mut part = *item;
+            part.seq = *from;
+            part.seen.payload = to.wrapping_sub(*from);
+            part.seen.flags &= !Flags::FIN;
+            self.judge(&part, point, around)
+        });
+        let worst = parts.min_by_key(|judged| match judged.fate {
+            Fate::Lost | Fate::Made => 0,
+            Fate::Missed => 1,
+            Fate::Unclear => 2,
+            Fate::Uncovered => 3,
+            Fate::Both => 4,
+        });
+        worst.unwrap_or(Judged::plain(Fate::Both))
+    }
+
     /// What became of a packet that `point` has and the other capture does not.
-    pub(super) fn judge(&self, item: &Item, point: usize, around: &Around<'_>) -> Judged {
+    fn judge(&self, item: &Item, point: usize, around: &Around<'_>) -> Judged {
         let other = 1 - point;
         let Some(nearer) = self.nearer else { return Judged::plain(Fate::Unclear) };
         let Some(there) = there(item.seen.at, point, around) else {
@@ -203,12 +246,12 @@ impl<'a> Judge<'a> {
             let most = if item.seen.flags().rst() { DOUBT_MAX } else { DOUBT_MANY_MAX };
             return by_silence(Fate::Lost, doubt, most, Vec::new());
         }
-        let copy = self.copies(other, item).min();
+        let copy = self.copied(other, item);
         let acknowledged = self.acknowledged(other, item.side, item.end());
         match (acknowledged, copy) {
             (Some(acked), copy) if copy.is_none_or(|at| acked < at) => {
                 // Of several sendings one passed, and nothing tells which.
-                match self.copies(point, item).count() {
+                match self.holding(point, item).count() {
                     0 | 1 => Judged::of(Fate::Missed, Mark::AcknowledgedUnseen),
                     _ => Judged::plain(Fate::Unclear),
                 }
@@ -240,7 +283,7 @@ impl<'a> Judge<'a> {
             let doubt = if proven { 0.0 } else { doubt };
             return by_silence(Fate::Made, doubt, DOUBT_MAX, because);
         }
-        let continues = self.copies(other, item).next().is_some() || self.goes_beyond(other, item);
+        let continues = self.holding(other, item).next().is_some() || self.goes_beyond(other, item);
         if item.seen.length() > 0 && continues {
             return Judged::of(Fate::Missed, Mark::SenderGoesOnBeyond);
         }

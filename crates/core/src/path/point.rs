@@ -267,6 +267,15 @@ impl Point {
         (Moment::from_ns(self.span.0), Moment::from_ns(self.span.1))
     }
 
+    /// Whether it is the same capture again.
+    pub(super) fn is_same(&self, other: &Point) -> bool {
+        let told = |s: &Seen| (s.at, s.packet, s.seq, s.ack, s.payload, s.flags);
+        !self.seen.is_empty()
+            && self.span == other.span
+            && self.seen.len() == other.seen.len()
+            && self.seen.iter().zip(&other.seen).all(|(a, b)| told(a) == told(b))
+    }
+
     /// Packets of a connection, in order of time.
     pub(super) fn packets_of(&self, leg: u32) -> &[u32] {
         let at = leg as usize;

@@ -21,7 +21,10 @@ pub struct Path {
     /// Which of them stands nearer to the clients: 0 or 1; `None` when nothing tells, or when it is
     /// not the same for all connections.
     pub nearer_client: Option<usize>,
-    /// The second clock against the first; `None` when no packet is known to be in both.
+    /// Both hold the same packets at the same moments: it is one capture, named twice.
+    pub identical: bool,
+    /// The second clock against the first; `None` when no packet is known to be in both, or not
+    /// which way any went.
     pub clock: Option<Clock>,
     /// Connections that both have.
     pub paired: u64,
@@ -82,6 +85,8 @@ pub struct Tally {
     pub both: u64,
     /// Of these, with something changed that boxes usually leave alone.
     pub changed: u64,
+    /// Of these, in other pieces: cut or put together on the way, as network cards do.
+    pub pieces: u64,
     /// Of these, not translated though the others of the connection, or of its client, are.
     pub untranslated: u64,
     /// Lost or dropped between the captures.
@@ -153,8 +158,10 @@ pub struct Told {
     pub flags: String,
     /// Payload bytes.
     pub payload: u32,
-    /// What became of it.
+    /// What became of it, or of the part that is missing where it is in pieces.
     pub fate: Fate,
+    /// Payload bytes of it that the other capture does not have.
+    pub missing: u32,
     /// How often a capture misses a packet that passes it: what speaks against a fate that rests on
     /// one capture's silence. Zero where something else proves it.
     pub doubt: f64,
@@ -230,7 +237,7 @@ pub enum Change {
     Payload,
     /// The number of hops, against the other packets of its sender.
     Hops,
-    /// It was cut into other pieces.
+    /// It is in other pieces there: cut, or put together with others.
     Pieces,
     /// It was not translated, though the others are.
     Untranslated,
@@ -266,6 +273,7 @@ impl Tally {
     pub(super) fn sum(&mut self, other: &Tally) {
         self.both += other.both;
         self.changed += other.changed;
+        self.pieces += other.pieces;
         self.untranslated += other.untranslated;
         self.lost += other.lost;
         self.made += other.made;

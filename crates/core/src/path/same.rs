@@ -6,6 +6,7 @@
 
 use super::clock::Sample;
 use super::join::{Joined, digest, groups};
+use super::pieces::{self, InPieces};
 use super::point::{Point, Seen};
 use crate::terms::Side;
 
@@ -30,8 +31,8 @@ pub(super) struct Same {
     pub items: [Vec<Item>; 2],
     /// The counterpart of each, by its place among the other capture's.
     pub twin: [Vec<Option<u32>>; 2],
-    /// It has no counterpart, but its bytes are there in other pieces.
-    pub recut: [Vec<bool>; 2],
+    /// Those without a counterpart whose bytes are there in other pieces.
+    pub pieces: [InPieces; 2],
     /// Pairs whose identity leaves no doubt, and whether the client sent them.
     pub sure: Vec<(u32, u32)>,
 }
@@ -43,7 +44,7 @@ const COMBINATIONS_MAX: usize = 1024;
 
 /// What tells two packets with the same numbers apart on this connection.
 #[derive(Clone, Copy, Debug)]
-struct Telling {
+pub(super) struct Telling {
     by_id: bool,
     by_stamps: bool,
     /// The second clock minus the first, roughly.
@@ -63,8 +64,22 @@ impl Telling {
     }
 
     /// How far they are from where the clocks would have them.
-    fn apart(&self, one: &Item, other: &Item) -> i64 {
+    pub(super) fn apart(&self, one: &Item, other: &Item) -> i64 {
         self.rough.map_or(0, |rough| (other.seen.at - one.seen.at - rough).abs())
+    }
+
+    /// Whether one may be a piece of the other: cards give every piece the time stamps of the whole,
+    /// and put together what has the same (net/ipv4/tcp_offload.c, 6.18). Identifications differ.
+    pub(super) fn may_be_pieces(&self, one: &Item, other: &Item) -> bool {
+        let (a, b) = (&one.seen, &other.seen);
+        let stamped = self.by_stamps && a.stamps != (0, 0) && b.stamps != (0, 0);
+        if stamped { a.stamps == b.stamps } else { self.apart(one, other) <= CLOSE_NS }
+    }
+
+    /// Whether time stamps say that both were sent at once.
+    pub(super) fn same_stamps(&self, one: Option<&Item>, other: Option<&Item>) -> bool {
+        let stamps = one.zip(other).map(|(one, other)| (one.seen.stamps, other.seen.stamps));
+        self.by_stamps && stamps.is_some_and(|(a, b)| a == b && a != (0, 0))
     }
 
     fn fits(&self, one: &Item, other: &Item) -> bool {
@@ -82,7 +97,7 @@ impl Same {
         let items = [items(points, joined, 0), items(points, joined, 1)];
         let mut same = Same {
             twin: [vec![None; items[0].len()], vec![None; items[1].len()]],
-            recut: [vec![false; items[0].len()], vec![false; items[1].len()]],
+            pieces: Default::default(),
             sure: Vec::new(),
             items,
         };
@@ -94,7 +109,7 @@ impl Same {
         same.pair_up(&keyed, &telling);
         let rest = same.keyed(|item| (item.seen.length() > 0).then_some((item.seq, 0, 0)));
         same.pair_up(&rest, &telling);
-        same.find_pieces();
+        pieces::find(&mut same, &telling);
         same
     }
 
@@ -118,7 +133,7 @@ impl Same {
         })
     }
 
-    fn item(&self, point: usize, at: u32) -> Option<&Item> {
+    pub(super) fn item(&self, point: usize, at: u32) -> Option<&Item> {
         self.items.get(point)?.get(at as usize)
     }
 
@@ -259,50 +274,6 @@ impl Same {
         }
     }
 
-    /// Data without a counterpart whose bytes the other capture has in other pieces, which have no
-    /// counterpart either: segments are cut and put together by network cards.
-    fn find_pieces(&mut self) {
-        for side in [Side::Client, Side::Server] {
-            let Some(base) = self.items.iter().flatten().find(|i| i.side == side).map(|i| i.seq)
-            else {
-                continue;
-            };
-            let alone = [0, 1].map(|point| self.ranges(point, (side, base)));
-            for point in [0, 1] {
-                let others = alone.get(1 - point).map_or(&[][..], Vec::as_slice);
-                let whole = joined_up(others);
-                let own = alone.get(point).map_or(&[][..], Vec::as_slice);
-                for (from, to, at) in own {
-                    let before = whole.partition_point(|(start, _)| start <= from);
-                    let covers = whole.get(before.wrapping_sub(1)).is_some_and(|w| w.1 >= *to);
-                    let place = self.recut.get_mut(point).and_then(|r| r.get_mut(*at as usize));
-                    if let (true, Some(place)) = (covers, place) {
-                        *place = true;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Payload of one side without a counterpart, as ranges relative to `base`, in order.
-    fn ranges(&self, point: usize, (side, base): (Side, u32)) -> Vec<(i32, i32, u32)> {
-        let (Some(items), Some(twins)) = (self.items.get(point), self.twin.get(point)) else {
-            return Vec::new();
-        };
-        let mut all: Vec<(i32, i32, u32)> = items
-            .iter()
-            .zip(twins)
-            .enumerate()
-            .filter(|(_, (i, twin))| twin.is_none() && i.side == side && i.seen.payload > 0)
-            .map(|(at, (item, _))| {
-                let from = item.seq.wrapping_sub(base).cast_signed();
-                (from, from.saturating_add(item.seen.payload.cast_signed()), at as u32)
-            })
-            .collect();
-        all.sort_unstable();
-        all
-    }
-
     /// The samples of the clocks that its sure pairs give. `nearer` says which capture stands
     /// nearer to its client.
     pub(super) fn samples(&self, nearer: usize) -> impl Iterator<Item = Sample> + '_ {
@@ -365,16 +336,4 @@ fn items(points: [&Point; 2], joined: &Joined, at: usize) -> Vec<Item> {
         all.sort_by_key(|item| item.seen.at);
     }
     all
-}
-
-/// Ranges that touch, joined; in order.
-fn joined_up(ranges: &[(i32, i32, u32)]) -> Vec<(i32, i32)> {
-    let mut whole: Vec<(i32, i32)> = Vec::new();
-    for (from, to, _) in ranges {
-        match whole.last_mut() {
-            Some((_, end)) if from <= end => *end = (*end).max(*to),
-            _ => whole.push((*from, *to)),
-        }
-    }
-    whole
 }

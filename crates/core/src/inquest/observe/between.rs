@@ -10,7 +10,7 @@ use super::super::subject::{FlowPart, Subject};
 use super::super::two_points::TwoPoints;
 use crate::flow::How;
 use crate::path::{Change, Fate, Mark, Pair, Told};
-use crate::terms::Side;
+use crate::terms::{Role, Side};
 
 /// A fate that rests on the silence of a capture that misses more than this share says nothing.
 const DOUBT_MAX: f64 = 0.05;
@@ -20,20 +20,31 @@ struct Between<'a> {
     points: &'a TwoPoints,
     pair: &'a Pair,
     flow: &'a FlowPart<'a>,
+    /// Of the two captures.
+    roles: [Option<Role>; 2],
 }
 
 /// What the first connection that shows anything of a kind shows of it.
 pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let paths = facts.paths();
-    let views = subject.flows.iter().filter(|flow| flow.ended());
+    let role = |file: &str| {
+        let mut captures = facts.captures().map(|(source, _)| source);
+        captures.find(|source| source.file == file).and_then(|source| source.role)
+    };
+    // Two captures beside the one whose view is the best have their say as well.
+    let ended = subject.flows.iter().filter(|flow| flow.ended());
+    let views = ended.chain(&subject.elsewhere);
     let all: Vec<Between<'_>> = views
         .flat_map(|flow| {
             let points = paths.iter().filter_map(|points| Some((points, points.pair_of(flow)?)));
-            points.map(move |(points, pair)| Between { points, pair, flow })
+            points.map(move |(points, pair)| {
+                let roles = points.path.points.each_ref().map(|point| role(&point.file));
+                Between { points, pair, flow, roles }
+            })
         })
         .collect();
     let first = |look: fn(&Between<'_>) -> Option<Evidence>| all.iter().find_map(look);
-    [compared(&all), first(reset), first(translation), first(last_ones)]
+    [compared(&all), first(reset), first(translation), last_ones(&all)]
         .into_iter()
         .flatten()
         .collect()
@@ -131,42 +142,74 @@ fn translation(one: &Between<'_>) -> Option<Evidence> {
     Some(piece.weaker(0.7))
 }
 
-/// Where the packets that were never answered went: to the other capture's place or not.
-fn last_ones(one: &Between<'_>) -> Option<Evidence> {
-    if one.flow.flow.record.ending.how != How::Silence {
-        return None;
-    }
-    let unanswered = one.flow.flow.last_words.unanswered.as_ref()?;
-    let by = unanswered.by;
-    let point = one.points.place_of(one.flow)?;
-    let from = unanswered.first.packet;
-    let tail = |told: &&Told| {
-        let number = told.packets.get(point).copied().flatten();
-        told.by == by && number.is_some_and(|n| n >= from)
+/// Where the packets that were never answered went: to the far end's place or not. Of several
+/// captures those between which they were lost tell most, and of these the closest two.
+fn last_ones(all: &[Between<'_>]) -> Option<Evidence> {
+    let seen: Vec<_> = all.iter().filter_map(|one| Some((one, tail(one)?))).collect();
+    let lost = seen.iter().filter(|(_, tail)| tail.fate == Fate::Lost);
+    let way = |one: &Between<'_>| one.points.path.clock.as_ref().and_then(|c| c.round_trip_ns);
+    let closest = lost.min_by_key(|(one, _)| way(one).unwrap_or(i64::MAX));
+    let (one, tail) = match closest {
+        Some(found) => found,
+        // That they came to a box on the way says nothing of the end beyond it.
+        None => seen.iter().find(|(one, tail)| one.is_of_the_end(tail.told.by.peer()))?,
     };
-    let all: Vec<&Told> = one.pair.told.iter().filter(tail).collect();
-    let count = |fate: Fate| all.iter().filter(|told| told.fate == fate).count();
-    let (lost, both) = (count(Fate::Lost), count(Fate::Both));
-    let (value, what, told) = if both * 4 < lost {
-        let told = all.iter().find(|told| told.fate == Fate::Lost)?;
-        ("between", "were lost between the two captures", told)
-    } else if lost * 4 < both {
-        let told = all.iter().rfind(|told| told.fate == Fate::Both)?;
-        ("arrived", "arrived at the other capture's place as well", told)
+    let (value, what) = if tail.fate == Fate::Lost {
+        ("between", "were lost between the two captures")
     } else {
-        return None;
+        ("arrived", "arrived at the other capture's place as well")
     };
-    let name = match by {
+    let name = match tail.told.by {
         Side::Client => "client",
         Side::Server => "server",
     };
     let [first, second] = one.names();
     let says =
         format!("the {name}'s last packets, which nobody answered, {what} ({first}, {second})");
-    Some(Evidence::table("where-lost", value, says, one.cites(told)))
+    Some(Evidence::table("where-lost", value, says, one.cites(tail.told)))
+}
+
+/// A connection's last packets, which nobody answered.
+struct Tail<'a> {
+    /// Lost, or seen at both.
+    fate: Fate,
+    /// One of them.
+    told: &'a Told,
+}
+
+fn tail<'a>(one: &Between<'a>) -> Option<Tail<'a>> {
+    if one.flow.flow.record.ending.how != How::Silence {
+        return None;
+    }
+    let unanswered = one.flow.flow.last_words.unanswered.as_ref()?;
+    let point = one.points.place_of(one.flow)?;
+    let is_of_it = |told: &&Told| {
+        let number = told.packets.get(point).copied().flatten();
+        told.by == unanswered.by && number.is_some_and(|n| n >= unanswered.first.packet)
+    };
+    let all: Vec<&Told> = one.pair.told.iter().filter(is_of_it).collect();
+    // To one that arrives under ends nobody knows there is no answer.
+    let arrived =
+        |told: &&&Told| told.fate == Fate::Both && !told.changed.contains(&Change::Untranslated);
+    let lost = |told: &&&Told| told.fate == Fate::Lost;
+    let (gone, came) = (all.iter().filter(lost).count(), all.iter().filter(arrived).count());
+    if came * 4 < gone {
+        Some(Tail { fate: Fate::Lost, told: all.iter().find(lost)? })
+    } else if gone * 4 < came {
+        Some(Tail { fate: Fate::Both, told: all.iter().rfind(arrived)? })
+    } else {
+        None
+    }
 }
 
 impl Between<'_> {
+    /// Whether the other capture was taken at this end, as far as anybody said.
+    fn is_of_the_end(&self, end: Side) -> bool {
+        let wanted = if end == Side::Client { Role::Client } else { Role::Server };
+        let own = self.points.place_of(self.flow);
+        own.is_some_and(|own| self.roles.get(1 - own) == Some(&Some(wanted)))
+    }
+
     fn names(&self) -> [&str; 2] {
         let [first, second] = &self.points.path.points;
         [&first.file, &second.file]

@@ -8,6 +8,7 @@ use super::super::subject::{FlowPart, Subject};
 use crate::dump::conntrack::Entry;
 use crate::dump::events::What;
 use crate::terms::Role;
+use crate::time::Moment;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -70,17 +71,20 @@ fn destroyed(subject: &Subject<'_>, facts: &Facts) -> Option<Evidence> {
     facts.sources.iter().find_map(|source| {
         let Content::TableEvents(events) = &*source.content else { return None };
         let gone = events.iter().filter(|e| e.what == What::Destroy);
+        // The box's own clock, which captures may tie to the others.
+        let by = |at: Moment| facts.by_one_clock(source, at).unwrap_or(at);
         let (event, before_s) = gone
             .filter_map(|e| {
+                let at = by(e.at?);
                 let own = |f: &&FlowPart<'_>| {
                     same(&e.entry, (f.flow.record.client, f.flow.record.server))
                 };
                 let lived = views().filter(own).filter_map(|f| {
                     // A connection that was closed in order may lose its entry; its end came first.
-                    (f.flow.record.first_ns < e.at?).then(|| f.end())?
+                    let began = f.by_one_clock(f.flow.record.first_ns);
+                    (began < at).then(|| f.end().map(|mark| f.by_one_clock(mark.at)))?
                 });
-                let end = lived.map(|mark| mark.at).max()?;
-                let before_s = end.since(e.at?).secs_f64();
+                let before_s = lived.max()?.since(at).secs_f64();
                 // Clocks of two hosts.
                 (before_s > 1.0).then_some((e, before_s))
             })
@@ -101,12 +105,16 @@ fn vanished(subject: &Subject<'_>, facts: &Facts, own: &[(&Source, &Entry)]) -> 
     let views = || subject.flows.iter().chain(&subject.elsewhere);
     let had = own.iter().filter(|(s, _)| s.taken_at.is_some());
     let (with, entry) = had.max_by_key(|(s, _)| s.taken_at)?;
+    let by = |at: Moment| facts.by_one_clock(with, at).unwrap_or(at);
     // The entry's own connection: another that took its place has another entry.
     let its = |f: &&FlowPart<'_>| {
         let record = &f.flow.record;
-        same(entry, (record.client, record.server)) && Some(record.first_ns) < with.taken_at
+        let began = f.by_one_clock(record.first_ns);
+        same(entry, (record.client, record.server)) && Some(began) < with.taken_at.map(by)
     };
-    let ends = views().filter(its).map(|f| f.end().map_or(f.flow.record.last_ns, |m| m.at));
+    let ends = views()
+        .filter(its)
+        .map(|f| f.by_one_clock(f.end().map_or(f.flow.record.last_ns, |m| m.at)));
     let end = ends.max()?;
     let without = facts.sources.iter().find(|s| {
         let Content::Conntrack(entries) = &*s.content else { return false };
@@ -114,10 +122,10 @@ fn vanished(subject: &Subject<'_>, facts: &Facts, own: &[(&Source, &Entry)]) -> 
             && s.host == with.host
             && s.command == with.command
             && s.taken_at > with.taken_at
-            && s.taken_at.is_some_and(|at| at < end)
+            && s.taken_at.is_some_and(|at| by(at) < end)
             && !entries.iter().any(|e| e.original == entry.original)
     })?;
-    let before = end.since(without.taken_at?).secs_f64();
+    let before = end.since(by(without.taken_at?)).secs_f64();
     let says = format!(
         "{}: the entry was in the table and {before:.1} s before the connection's last packet it was not",
         whose(with)

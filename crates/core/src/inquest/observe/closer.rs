@@ -3,11 +3,11 @@
 
 use super::super::clocks_seen::whose;
 use super::super::evidence::{Cite, Evidence};
-use super::super::facts::Facts;
+use super::super::facts::{Facts, Source};
 use super::super::subject::{FlowPart, Subject};
 use crate::flow::{Finished, How};
 use crate::terms::{ResetKind, Role, Side};
-use crate::time::Gap;
+use crate::time::{Gap, Moment};
 use std::collections::BTreeMap;
 
 /// Packets of one direction below which the other's absence says nothing.
@@ -94,22 +94,24 @@ fn closer<'s>(
     if let Some(own) = at(role) {
         let value = if side == Side::Client { "client" } else { "server" };
         // The one that ended it, and not one that came when it was long over.
-        let same = own
-            .end()
-            .zip(flow.end())
-            .is_some_and(|(one, other)| one.at.since(other.at).abs() <= NEAR);
+        let end = |f: &FlowPart<'_>| f.end().map(|mark| f.by_one_clock(mark.at));
+        let same =
+            end(own).zip(end(flow)).is_some_and(|(one, other)| one.since(other).abs() <= NEAR);
         return (same && !own.apart).then_some((value, own, sent(own)?));
     }
     // The box has the connection and the server, whose capture there is, has not.
     let hop = at(Role::Hop).filter(|hop| side == Side::Server && hop.mark.is_some())?;
     let (from, to) = (hop.flow.record.first_ns, hop.flow.record.last_ns);
-    let covers = |flows: &[Finished]| {
+    let (from, to) = (hop.by_one_clock(from), hop.by_one_clock(to));
+    let covers = |source: &Source, flows: &[Finished]| {
+        let by = |at: Moment| facts.by_one_clock(source, at).unwrap_or(at);
         let first = flows.iter().map(|f| f.record.first_ns).min();
         let last = flows.iter().map(|f| f.record.last_ns).max();
-        first.is_some_and(|at| at <= from.plus(NEAR)) && last.is_some_and(|at| at.plus(NEAR) >= to)
+        first.is_some_and(|at| by(at) <= from.plus(NEAR))
+            && last.is_some_and(|at| by(at).plus(NEAR) >= to)
     };
     let mut server = facts.captures().filter(|(s, _)| s.role == Some(Role::Server));
-    let elsewhere = server.any(|(_, capture)| covers(&capture.flows));
+    let elsewhere = server.any(|(source, capture)| covers(source, &capture.flows));
     if elsewhere { Some(("proxy", hop, sent(hop)?)) } else { None }
 }
 

@@ -185,11 +185,11 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
         })
         .collect();
     let moments = subject.end_moments();
-    let near = |e: &Event| {
+    let near = |at: Moment| {
         // The first end that is not more than two seconds before the line.
-        let from = e.at.plus(Gap::from_secs(-2));
+        let from = at.plus(Gap::from_secs(-2));
         let next = moments.partition_point(|m| *m < from);
-        let window = e.at.plus(Gap::from_secs(120));
+        let window = at.plus(Gap::from_secs(120));
         moments.is_empty() || moments.get(next).is_some_and(|m| *m <= window)
     };
     let mut by_word: Named<'_> = BTreeMap::new();
@@ -197,10 +197,11 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
         let same = source.file == log.source.file;
         let (mut in_use, mut stop) = (false, None);
         for event in &reading.events {
+            let at = facts.carried(event.at, source, log.source);
             let counts = match event.act {
                 Act::Ended if same => own.contains(&event.line),
-                Act::Ended => at_an_end(event, &moments),
-                Act::Incident | Act::Opened => near(event),
+                Act::Ended => at_an_end(at, &moments),
+                Act::Incident | Act::Opened => near(at),
                 Act::Alive => false,
             };
             // What starts while it serves nobody yet restarts nothing; after a stop it was told.
@@ -211,7 +212,7 @@ fn by_name(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
                 stop = Some(event.at);
             }
             in_use |= event.act != Act::Incident;
-            if !(counts || started && back_after_an_end(event, &moments)) {
+            if !(counts || started && back_after_an_end(at, &moments)) {
                 continue;
             }
             let announced = stop.is_some_and(|at| event.at.since(at) <= BACK_AFTER);
@@ -255,11 +256,11 @@ fn in_words(by_word: Named<'_>) -> Vec<Evidence> {
 
 /// Whether another log tells of an end at the moment of one of the subject's. Who decides logs it
 /// first; who is only told, a moment later; clocks of two hosts differ a little.
-fn at_an_end(event: &Event, ends: &[Moment]) -> bool {
+fn at_an_end(at: Moment, ends: &[Moment]) -> bool {
     let (before, after) = (Gap::from_secs(10), Gap::from_secs(2));
-    let from = event.at.plus(Gap::from_ns(-after.ns()));
+    let from = at.plus(Gap::from_ns(-after.ns()));
     let next = ends.partition_point(|m| *m < from);
-    ends.get(next).is_some_and(|m| m.since(event.at) <= before)
+    ends.get(next).is_some_and(|m| m.since(at) <= before)
 }
 
 /// Words of a program that stops because it was told to.
@@ -268,10 +269,10 @@ const STOPS: [&str; 2] = ["restart", "killed"];
 const BACK_AFTER: Gap = Gap::from_secs(60);
 
 /// Whether a program that starts came back after one of the ends.
-fn back_after_an_end(event: &Event, ends: &[Moment]) -> bool {
-    let before = ends.partition_point(|m| *m <= event.at);
+fn back_after_an_end(at: Moment, ends: &[Moment]) -> bool {
+    let before = ends.partition_point(|m| *m <= at);
     let last = before.checked_sub(1).and_then(|last| ends.get(last));
-    last.is_some_and(|end| event.at.since(*end) <= BACK_AFTER)
+    last.is_some_and(|end| at.since(*end) <= BACK_AFTER)
 }
 
 /// Ends that the log of one end calls its own doing ("closing connection"), told by who is not the
@@ -285,7 +286,8 @@ fn told_by_the_other(log: &LogPart<'_>, subject: &Subject<'_>, facts: &Facts) ->
             Role::Hop => return None,
         };
         let closes = |e: &&Event| {
-            e.act == Act::Ended && e.words.contains(&"closed-locally") && at_an_end(e, &moments)
+            let at = facts.carried(e.at, source, log.source);
+            e.act == Act::Ended && e.words.contains(&"closed-locally") && at_an_end(at, &moments)
         };
         let own: Vec<&Event> = reading.events.iter().filter(closes).collect();
         let enough = source.file != log.source.file && own.len() * 2 > moments.len();

@@ -43,7 +43,7 @@ fn made_by(
         Side::Server => ("server", "client"),
     };
     let reset = receiver.flow.last_words.reset.as_ref().filter(|r| r.by == signed_by)?;
-    let at = reset.mark.at;
+    let at = receiver.by_one_clock(reset.mark.at);
     let cite = |v: &FlowPart<'_>, packet: u64| Cite::packets(&v.source.file, [packet]);
     let got = cite(receiver, reset.mark.packet);
     let received =
@@ -99,7 +99,7 @@ fn sent(owner: &FlowPart<'_>, signed_by: Side, at: Moment) -> Option<u64> {
     let own = (first.mark.packet, first.mark.at);
     let (packet, when) =
         if first.by == signed_by { own } else { (record.last_packet, record.last_ns) };
-    (when.since(at).abs() <= NEAR).then_some(packet)
+    (owner.by_one_clock(when).since(at).abs() <= NEAR).then_some(packet)
 }
 
 /// Whether the owner's capture would have shown a reset sent at that moment: it saw both directions
@@ -107,8 +107,9 @@ fn sent(owner: &FlowPart<'_>, signed_by: Side, at: Moment) -> Option<u64> {
 fn covers(owner: &FlowPart<'_>, at: Moment) -> bool {
     let record = &owner.flow.record;
     let went_on = record.last_ns.plus(owner.flow.last_words.capture_went_on);
+    let (began, went_on) = (owner.by_one_clock(record.first_ns), owner.by_one_clock(went_on));
     let both = record.packets.client > 0 && record.packets.server > 0;
-    both && !owner.beside && !owner.apart && record.first_ns <= at && went_on >= at
+    both && !owner.beside && !owner.apart && began <= at && went_on >= at
 }
 
 fn made_at(hop: &FlowPart<'_>, signed_by: Side) -> Option<u64> {
