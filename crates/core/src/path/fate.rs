@@ -193,8 +193,8 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// What became of a packet that `point` has and the other capture does not, or of what the other
-    /// capture lacks of it where it has it in pieces: of several such parts the worst.
+    /// What became of a packet that `point` has and the other capture does not, or of what the
+    /// other capture lacks of it where it has it in pieces: of several such parts the worst.
     pub(super) fn judge_whole(
         &self,
         (item, at): (&Item, u32),
