@@ -68,7 +68,7 @@ impl Telling {
         self.rough.map_or(0, |rough| (other.seen.at - one.seen.at - rough).abs())
     }
 
-    /// Whether one may be a piece of the other: cards give every piece the time stamps of the whole,
+    /// Whether one may be a piece of the other: cards give every piece the whole's time stamps,
     /// and put together what has the same (net/ipv4/tcp_offload.c, 6.18). Identifications differ.
     pub(super) fn may_be_pieces(&self, one: &Item, other: &Item) -> bool {
         let (a, b) = (&one.seen, &other.seen);
