@@ -128,7 +128,6 @@ fn with_logs(recorded: &Recorded, after_ns: i64) -> Value {
     write(&root, "server/server.pcapng", &changed(&recorded.server, AHEAD_NS));
     let (_, report) = diagnose(&root);
     assert_eq!(findings(&report), 1, "{report:#}");
-    assert_eq!(report["findings"][0]["endings"].as_array().unwrap().len(), resets.len());
     report
 }
 
@@ -169,12 +168,14 @@ fn packets_that_left_untranslated_are_evidence() {
         let alone = diagnose(&captures_alone(&from)).1;
         assert_eq!(findings(&alone), 1, "{alone:#}");
         assert_eq!(alone["findings"][0]["connections"]["count"], 1);
+        // Beside a box's own dumps it speaks of what these say, and counts with them.
+        let told = says(&alone, "left the box between untranslated");
+        assert!(told.iter().all(|told| weighed(&alone, "idle-timeout-middlebox", told, "for")));
         let whole = diagnose(&from).1;
         for report in [alone, whole] {
             let told = says(&report, "left the box between untranslated");
             let [told] = told.as_slice() else { panic!("{told:?}") };
             assert!(told.1.len() >= 2, "both captures are pointed at: {told:?}");
-            assert!(weighed(&report, "idle-timeout-middlebox", told, "for"), "{report:#}");
             // They arrived, and that nobody answered says nothing of the server.
             assert_eq!(says(&report, "arrived at the other capture's place"), []);
         }
@@ -192,7 +193,8 @@ fn where_the_last_packets_were_lost_is_evidence() {
         for report in [alone, whole] {
             let told = says(&report, "were lost between the two captures");
             let [told] = told.as_slice() else { panic!("{told:?}") };
-            assert!(weighed(&report, "idle-timeout-middlebox", told, "for"), "{report:#}");
+            assert!(weighed(&report, "link-layer-event", told, "for"), "{report:#}");
+            assert!(weighed(&report, "server-crash", told, "against"), "{report:#}");
             // That they came as far as the box says nothing of the end behind it.
             assert_eq!(says(&report, "arrived at the other capture's place"), []);
         }
