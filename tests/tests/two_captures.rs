@@ -119,10 +119,11 @@ fn with_logs(recorded: &Recorded, after_ns: i64) -> Value {
         .iter()
         .map(|at| format!("{} WARN upstream lost: connection reset by peer\n", stamp(*at)))
         .collect();
-    let word = format!(
-        "{} kernel: Out of memory: Killed process 412 (worker)\n",
-        stamp(resets.first().unwrap() + after_ns)
-    );
+    let words = resets.iter().zip(400..).map(|(at, process)| {
+        let at = stamp(at + after_ns);
+        format!("{at} kernel: Out of memory: Killed process {process} (worker)\n")
+    });
+    let word: String = words.collect();
     let root = folder(&[("client/app.log", &ends), ("server/kernel.log", &word)]);
     write(&root, "client/client.pcapng", &changed(&recorded.client, 0));
     write(&root, "server/server.pcapng", &changed(&recorded.server, AHEAD_NS));
