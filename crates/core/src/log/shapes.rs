@@ -167,7 +167,9 @@ fn haproxy_words(first: char, second: char) -> (Says, Vec<&'static str>) {
 /// AWS Application Load Balancer: the type, the time of the response, the balancer, client and
 /// target, three times in seconds (-1 where it did not come so far), the status, the target's
 /// status, bytes, request ("Access log entries" of its user guide). 460 is a client that closed
-/// before its idle timeout.
+/// before its idle timeout. The order is that of the patterns others parse it by: the table of
+/// Amazon Athena's guide, Vector's `parse_aws_alb_log`, logstash's and Elastic's grok patterns (where
+/// the client may be `-`).
 fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
     let kind = line.split(' ').next()?;
     if !matches!(kind, "http" | "https" | "h2" | "grpcs" | "ws" | "wss") {
@@ -181,7 +183,8 @@ fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
         secs += tokens.next()?.parse::<f64>().ok()?.max(0.0);
     }
     let status = tokens.next()?;
-    if !name.contains('/') || !client.contains(':') || status.len() != 3 {
+    let client = client.contains(':') || client == "-";
+    if !name.contains('/') || !client || status.len() != 3 {
         return None;
     }
     let (says, words) = match status {
@@ -202,7 +205,8 @@ fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
 /// AWS Network Load Balancer, of its TLS listeners alone: type, version, the time the connection
 /// ended, balancer, listener, client and target, milliseconds that the connection and its handshake
 /// took, bytes received and sent, the number of the alert the client sent ("Access log entries"
-/// of its user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1).
+/// of its user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1). The order is
+/// that of the table `nlb_tls_logs` of Amazon Athena's guide, and of the parsers tailb and Tailpipe.
 fn network_balancer(line: &str) -> Option<Shaped> {
     let mut tokens = line.split(' ');
     let (kind, version, _time) = (tokens.next()?, tokens.next()?, tokens.next()?);
@@ -232,7 +236,10 @@ fn network_balancer(line: &str) -> Option<Shaped> {
 
 /// Amazon CloudFront's standard log, by tabs: date and time at which the answer was finished, …
 /// 6 method, 9 status, 14 result, 19 seconds taken, … 29 the result in detail (developer guide,
-/// "Standard logging reference"). Status 000 is a viewer that closed before the answer.
+/// "Standard logging reference"). Status 000 is a viewer that closed before the answer. The order is
+/// that of the file's own `#Fields:` line and of the table `cloudfront_standard_logs` of Amazon
+/// Athena's guide; third-party parsers name the same 33. Real-time logs, whose owner chooses the
+/// fields, have none and are not read by their places.
 fn cloudfront(line: &str) -> Option<Shaped> {
     let fields: Vec<&str> = line.split('\t').take(33).collect();
     let field = |number: usize| fields.get(number - 1).copied();
@@ -244,7 +251,10 @@ fn cloudfront(line: &str) -> Option<Shaped> {
     }
     let detail = field(29).unwrap_or(result);
     let (says, words) = match (detail, status) {
-        ("ClientCommError", _) | (_, "000") => (Says::Ended, vec!["client-gone"]),
+        ("ClientCommError" | "ClientHungUpRequest", _) | (_, "000") => {
+            (Says::Ended, vec!["client-gone"])
+        }
+        ("OriginReadError" | "OriginWriteError", _) => (Says::Ended, vec!["stream-error"]),
         ("OriginCommError", _) => (Says::Ended, vec!["request-timeout-said"]),
         ("OriginConnectError" | "OriginDnsError", _) => (Says::Attempt, vec!["connect-failed"]),
         (_, other) => by_status(other),
