@@ -52,3 +52,4 @@ mod translation;
 mod tried;
 mod tshark;
 mod two_captures;
+mod words_and_wire;

@@ -19,8 +19,9 @@ pub struct Contradiction {
 
 type Rule = fn(&View<'_>) -> Option<Contradiction>;
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     words_against_wire,
+    words_against_words,
     what_remains,
     read_elsewhere,
     idle_clock_on_busy_flow,
@@ -93,6 +94,16 @@ fn words_against_wire(view: &View<'_>) -> Option<Contradiction> {
     let says = "The log says connection reset, the capture shows a FIN: the program wrote after the close, or a \
                 proxy stands between them";
     between(says.to_owned(), &[log, wire])
+}
+
+/// The log alone: where a capture shows the end, that settles which word was right.
+fn words_against_words(view: &View<'_>) -> Option<Contradiction> {
+    let both = view.context("eof-and-reset")?;
+    let said = view.seen("last-words", &["eof", "reset"])?;
+    let says = "One end is called both an end of file and a reset. A FIN gives the first, a reset the second, and a \
+                connection ends with one of them: one of the words is a library's wrapping, or they are of two \
+                connections, such as both sides of a proxy";
+    between(says.to_owned(), &[said, both])
 }
 
 fn what_remains(view: &View<'_>) -> Option<Contradiction> {

@@ -66,6 +66,7 @@ pub(super) fn observe(subject: &Subject<'_>, facts: &Facts) -> Vec<Evidence> {
     let mut found = Vec::new();
     if let Some(log) = &subject.log {
         found.extend(last_words(log));
+        found.extend(two_words(log));
         found.extend(activity(log, subject));
         found.extend(told_by_the_other(log, subject, facts));
     }
@@ -98,6 +99,41 @@ fn last_words(log: &LogPart<'_>) -> Option<Evidence> {
     let says = format!("the log says {what} (\u{201c}{}\u{201d})", short(&first.text));
     let cite = Cite::lines(&log.source.file, ends.iter().map(|e| e.line));
     Some(Evidence::table("last-words", value, says, vec![cite]).on(log.source.host.as_ref()))
+}
+
+/// Ends that the log calls both an end of file and a reset: one connection gives one of them.
+fn two_words(log: &LogPart<'_>) -> Option<Evidence> {
+    let mut lines = Vec::new();
+    let (mut ends, mut both, mut quotes) = (0usize, 0usize, Vec::new());
+    for (life, end) in log.ended() {
+        ends += 1;
+        let words = log.words_of(life, end);
+        if !(words.contains(&"eof") && words.contains(&"reset")) {
+            continue;
+        }
+        let further = life.also.iter().filter_map(|i| log.event(Some(*i)));
+        let telling = |e: &&Event| e.words.contains(&"eof") || e.words.contains(&"reset");
+        let of_end: Vec<&Event> = std::iter::once(end).chain(further.filter(telling)).collect();
+        lines.extend(of_end.iter().map(|e| e.line));
+        if both == 0 {
+            quotes = of_end
+                .iter()
+                .take(2)
+                .map(|e| format!("\u{201c}{}\u{201d}", short(&e.text)))
+                .collect();
+        }
+        both += 1;
+    }
+    // A few of many are slips.
+    if both == 0 || both * 5 < ends {
+        return None;
+    }
+    let of = if ends == 1 { "the one end".to_owned() } else { format!("{both} of {ends} ends") };
+    let says =
+        format!("the log calls {of} both an end of file and a reset ({})", quotes.join(", then "));
+    let cite = Cite::lines(&log.source.file, lines);
+    let told = Evidence::new(Weighs::Context("eof-and-reset"), says, vec![cite]);
+    Some(told.on(log.source.host.as_ref()))
 }
 
 /// A line, cut for quoting inside a sentence.
