@@ -1,7 +1,8 @@
 //! Logs as they come from broken disks, other systems and careless collectors, read by the built
 //! program: what is odd costs a note, and the same ends are found.
 
-use hopclock_tests::{command::run, scratch};
+use hopclock_tests::command::{Hopclock, binary, run};
+use hopclock_tests::{scratch, tool};
 
 /// Six ends, twelve hours apart and one second late each.
 const ENDS: [&str; 6] = [
@@ -57,6 +58,67 @@ fn the_same_ends_are_found_in_whatever_they_are_wrapped() {
         assert_eq!(ends, 6, "{name}: {notes}");
         assert!(notes.contains(note), "{name}: {note:?} not in {notes}");
     }
+}
+
+/// Lines that no writer meant: megabytes long, NULs, broken UTF-8, escapes that never end, all in
+/// one log around the six ends.
+fn hostile(megabytes: usize) -> Vec<u8> {
+    let mut log = Vec::new();
+    for end in ENDS {
+        log.extend(vec![b'x'; megabytes << 20]);
+        log.extend(b"\n\0\0\0\0\n\xff\xfe\x80broken \xc3\x28\n");
+        log.extend(end.replace("upstream", "up\0stream").as_bytes());
+        log.extend(b" \xe2\x82\n\x1b[31\n");
+    }
+    log
+}
+
+#[test]
+fn hostile_lines_cost_a_note_in_every_command_and_no_memory() {
+    let folder = scratch("hostile-whole");
+    let path = folder.join("app.log");
+    std::fs::write(&path, hostile(8)).unwrap();
+    let name = path.display().to_string();
+    for verb in ["rhythm", "diagnose"] {
+        let ran = run([verb, "--format", "json", &name]);
+        // Of six ends twelve hours apart something can be told, or it is said that nothing can.
+        assert!(matches!(ran.code, Some(0 | 4)), "{verb}: {ran:#?}");
+        let told = ran.json();
+        let notes = told["inputs"][0]["notes"].to_string();
+        for note in ["longer than 16 KiB", "hold NUL bytes", "not valid UTF-8"] {
+            assert!(notes.contains(note), "{verb}: {note:?} not in {notes}");
+        }
+        let ends = told["series"][0]["rhythm"]["events"].as_u64();
+        let ends = ends.or(told["findings"][0]["rhythm"]["events"].as_u64());
+        assert_eq!(ends, Some(6), "{verb}: {told:#}");
+        let piped = Hopclock::new([verb, "--format", "json", "-"]).stdin(hostile(1)).run();
+        assert_eq!(piped.code, ran.code, "{verb}: {piped:#?}");
+    }
+    // Nothing but hostile bytes: no input, said in a sentence, and no crash.
+    for bytes in [vec![0; 1 << 20], vec![0xff; 1 << 20], vec![b'x'; 1 << 20], vec![0x1b; 1 << 20]] {
+        std::fs::write(&path, bytes).unwrap();
+        for verb in ["rhythm", "diagnose"] {
+            let ran = run([verb, "--format", "json", &name]);
+            assert_eq!(ran.code, Some(3), "{verb}: {ran:#?}");
+            assert!(ran.err.contains("app.log") && ran.err.lines().count() < 8, "{}", ran.err);
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_line_of_any_length_takes_no_more_memory() {
+    let test = "a_line_of_any_length_takes_no_more_memory";
+    let Some(shell) = tool(test, "sh") else { return };
+    // Neither such a line nor the log fits into this address space.
+    let script = "ulimit -v 300000; for hour in 1 2 3; do head -c 400000000 /dev/zero | tr '\\0' x; \
+                  echo; echo \"2024-05-10T0$hour:14:22Z connection reset by peer\"; done | \
+                  \"$0\" rhythm --format json -";
+    let ran =
+        std::process::Command::new(shell).args(["-c", script]).arg(binary()).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(matches!(ran.status.code(), Some(0 | 4)), "{ran:?}");
+    assert!(told.contains("3 lines are longer than 16 KiB"), "{told}");
 }
 
 #[test]

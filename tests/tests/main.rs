@@ -24,6 +24,8 @@ mod lab;
 mod lab_pages;
 mod letter;
 mod log_cost;
+mod log_rotation;
+mod log_times;
 mod logs;
 mod manual;
 mod map;

@@ -1,5 +1,6 @@
 //! What reading logs costs: the whole pass over lines nobody prepared, beside a floor (counting
-//! line feeds in the same bytes) and beside `rg` and `grep` looking for the phrasebook's texts.
+//! line feeds in the same bytes), beside `wc -l`, and beside `rg` and `grep` looking for the
+//! phrasebook's texts.
 //!
 //! `cargo run --release -p hopclock-benches --bin logs [-- MEGABYTES [ROUNDS]]` writes logs of its
 //! own (always the same ones) to a folder it removes again, reads each of them in turn ROUNDS
@@ -89,11 +90,14 @@ fn floor_of(rows: &[(String, f64)]) -> f64 {
 fn measure(path: &Path, phrases: &Path, rounds: usize) -> io::Result<Vec<(String, f64)>> {
     let mut all: Vec<(String, Vec<f64>)> = Vec::new();
     for _ in 0..rounds.max(1) {
-        for what in ["floor", "pass", "rg", "grep"] {
+        for what in ["floor", "pass", "wc", "rg", "grep"] {
             let began = monotonic();
             let ran = match what {
-                "rg" => peer("rg", &["-c", "-i", "-F", "--no-mmap", "-j1", "-f"], phrases, path)?,
-                "grep" => peer("grep", &["-c", "-i", "-F", "-f"], phrases, path)?,
+                "wc" => peer("wc", &["-l"], None, path)?,
+                "rg" => {
+                    peer("rg", &["-c", "-i", "-F", "--no-mmap", "-j1", "-f"], Some(phrases), path)?
+                }
+                "grep" => peer("grep", &["-c", "-i", "-F", "-f"], Some(phrases), path)?,
                 own => once(own, path).map(|_| true)?,
             };
             let secs = monotonic().since(began).secs_f64();
@@ -141,10 +145,10 @@ fn once(what: &str, path: &Path) -> io::Result<String> {
 }
 
 /// Runs a program people know; false where it is not installed.
-fn peer(program: &str, args: &[&str], phrases: &Path, path: &Path) -> io::Result<bool> {
+fn peer(program: &str, args: &[&str], phrases: Option<&Path>, path: &Path) -> io::Result<bool> {
     let mut command = Command::new(program);
     // Writing to /dev/null, grep would stop at the first match.
-    command.args(args).arg(phrases).arg(path).env("LC_ALL", "C");
+    command.args(args).args(phrases).arg(path).env("LC_ALL", "C");
     match command.stdin(Stdio::null()).output() {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),

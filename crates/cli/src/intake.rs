@@ -10,6 +10,7 @@ pub mod kind;
 pub mod manifest;
 pub mod open;
 pub mod read;
+pub mod rotation;
 pub mod utf16;
 
 use crate::args::LineOverrides;
@@ -43,6 +44,7 @@ pub fn take(paths: &[PathBuf], known: &LineOverrides) -> Intake {
     };
     let mut intake = Intake { options, ..Intake::default() };
     let many = paths.len() > 1;
+    let mut waiting = Vec::new();
     for path in paths {
         // Read by the end of this round; the folder an archive was taken out into goes then.
         let archive = archive::unpacked(path).ok().flatten();
@@ -60,17 +62,29 @@ pub fn take(paths: &[PathBuf], known: &LineOverrides) -> Intake {
                     intake.inputs.push(unreadable(&path.display().to_string(), &why));
                     intake.unusable.push(why);
                 }
-                for file in &found.files {
-                    read::one(file, &mut intake);
-                }
+                waiting.extend(found.files);
             }
             Err(why) => {
                 intake.inputs.push(unreadable(&path.display().to_string(), &why));
                 intake.unusable.push(why);
             }
         }
+        if archive.is_some() {
+            read_all(std::mem::take(&mut waiting), &mut intake);
+        }
     }
+    read_all(waiting, &mut intake);
     intake
+}
+
+/// Reads files, those of one rotated log together.
+fn read_all(files: Vec<folder::FileToRead>, intake: &mut Intake) {
+    for chain in rotation::chains(files) {
+        match chain.as_slice() {
+            [file] => read::one(file, intake),
+            files => read::rotated(files, intake),
+        }
+    }
 }
 
 /// The files of an archive, by its name and theirs in it.

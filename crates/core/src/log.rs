@@ -141,6 +141,32 @@ pub struct LogReading {
     pub span: Option<(Moment, Moment)>,
     /// What was odd, one sentence each.
     pub notes: Vec<String>,
+    /// The files it was read from, in their order, where it was rotated through several; empty
+    /// where it is one file. Line numbers then count on from file to file.
+    pub parts: Vec<Part>,
+}
+
+/// One file of a log that was rotated through several.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// The file's name.
+    pub file: String,
+    /// How many lines the files before it hold.
+    pub before: u64,
+    /// Its own lines.
+    pub lines: u64,
+    /// Those of them whose time was understood.
+    pub stamped: u64,
+    /// Its first and last moment.
+    pub span: Option<(Moment, Moment)>,
+}
+
+impl LogReading {
+    /// The file a line stands in, and its number there; `None` where the log is one file.
+    pub fn place(&self, line: u64) -> Option<(&str, u64)> {
+        let part = self.parts.iter().rev().find(|part| part.before < line)?;
+        Some((&part.file, line - part.before))
+    }
 }
 
 /// Reads one log.
@@ -149,6 +175,9 @@ pub struct LogReader {
     gather: gather::Gather,
     lines: lines::Lines,
     journal: journal::Journal,
+    /// Names of the files, and how many lines and stamps came before each.
+    files: Vec<(String, u64, u64)>,
+    spans: Vec<Option<(dial::When, dial::When)>>,
 }
 
 impl LogReader {
@@ -165,7 +194,26 @@ impl LogReader {
 
     fn with(options: Options, quick: bool) -> Self {
         let gather = gather::Gather::new(options, quick);
-        Self { gather, lines: lines::Lines::default(), journal: journal::Journal::default() }
+        let (lines, journal) = (lines::Lines::default(), journal::Journal::default());
+        Self { gather, lines, journal, files: Vec::new(), spans: Vec::new() }
+    }
+
+    /// What follows is the next file of a log that was rotated: a file's last line ends with the
+    /// file. Called before the first one, too.
+    pub fn next_file(&mut self, name: &str) {
+        self.end_file();
+        let (lines, stamped) = self.gather.counts();
+        self.files.push((name.to_owned(), lines, stamped));
+    }
+
+    /// Takes what a file ends with.
+    fn end_file(&mut self) {
+        self.lines.end(|line| self.journal.line(line, &mut self.gather));
+        self.journal.end(&mut self.gather);
+        let span = self.gather.take_span();
+        if !self.files.is_empty() {
+            self.spans.push(span);
+        }
     }
 
     /// Takes the next part of the log, of any size, line ends included. Lines may be spread over
@@ -181,10 +229,44 @@ impl LogReader {
 
     /// Pairs what was read.
     pub fn finish(mut self) -> LogReading {
-        self.lines.end(|line| self.journal.line(line, &mut self.gather));
-        self.journal.end(&mut self.gather);
-        pairing::read(self.gather.finish())
+        self.end_file();
+        let gathered = self.gather.finish();
+        let parts = parts(&self.files, &self.spans, &gathered);
+        LogReading { parts, ..pairing::read(gathered) }
     }
+}
+
+/// The files of a log, settled.
+fn parts(
+    files: &[(String, u64, u64)],
+    spans: &[Option<(dial::When, dial::When)>],
+    all: &gather::Gathered,
+) -> Vec<Part> {
+    let behind = files.iter().skip(1).map(|(_, lines, stamped)| (*lines, *stamped));
+    let ends = behind.chain(std::iter::once((all.lines, all.stamped)));
+    let moment = |when| all.settled.moment(when);
+    let each = files.iter().zip(ends).zip(spans);
+    each.map(|(((file, before, stamps), (lines, stamped)), span)| Part {
+        file: file.clone(),
+        before: *before,
+        lines: lines.saturating_sub(*before),
+        stamped: stamped.saturating_sub(*stamps),
+        span: span.map(|(low, high)| (moment(low), moment(high))),
+    })
+    .collect()
+}
+
+/// The first moment that a text's stamps tell whole: with their date, whatever comes after.
+pub fn begins_at(text: &[u8]) -> Option<Moment> {
+    let mut gather = gather::Gather::new(Options::default(), true);
+    let mut lines = lines::Lines::default();
+    let mut first = None;
+    lines.feed(text, |line| {
+        if first.is_none() {
+            first = gather.whole_stamp(line);
+        }
+    });
+    first
 }
 
 /// How many lines of a text carry a time stamp.

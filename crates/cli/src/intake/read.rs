@@ -9,8 +9,9 @@ use hopclock_core::dump::header::Header;
 use hopclock_core::dump::{conntrack, counters, events, ipvs, notes, rules, ss, sysctl};
 use hopclock_core::flow::CaptureReader;
 use hopclock_core::inquest::facts::{Content, Source};
-use hopclock_core::log::{Act, LogReader, LogReading, Options};
+use hopclock_core::log::{self, Act, LogReader, LogReading, Options, Part};
 use hopclock_core::report::Input;
+use hopclock_core::time::{Gap, Moment};
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
@@ -77,6 +78,98 @@ pub fn one(file: &FileToRead, intake: &mut Intake) {
         });
     }
     intake.inputs.push(outcome.input);
+}
+
+/// What a file's head shows without its being read.
+#[derive(Debug)]
+pub struct Glance {
+    /// What it is.
+    pub kind: Kind,
+    /// The first moment a log tells whole.
+    pub begins: Option<Moment>,
+    /// When it was last written.
+    pub modified: Option<Moment>,
+}
+
+/// Looks at a file's head; nothing where it cannot be read twice, as a pipe cannot.
+pub fn glance(file: &FileToRead) -> Option<Glance> {
+    if !file.path.metadata().is_ok_and(|about| about.is_file()) {
+        return None;
+    }
+    let Recognised { kind, head, opened, .. } = open::open(&file.path).and_then(recognised).ok()?;
+    let begins = (kind == Kind::Log).then(|| log::begins_at(&head)).flatten();
+    Some(Glance { kind, begins, modified: opened.modified })
+}
+
+/// How far the lines of a file may reach behind the first one of the next.
+const DISORDER: Gap = Gap::from_secs(60);
+
+/// Reads the files of one log, the oldest first, as one; those that run side by side are several
+/// logs, and each is read for itself.
+pub fn rotated(files: &[FileToRead], intake: &mut Intake) {
+    let not_after = files.last().and_then(|file| glance(file)?.modified);
+    let mut reader = LogReader::new(Options { not_after, ..intake.options.clone() });
+    let (mut inputs, mut said) = (Vec::new(), Header::default());
+    for file in files {
+        reader.next_file(&file.name);
+        let (input, header) = part(file, &mut reader);
+        inputs.push(input);
+        said = Header {
+            role: header.role.or(said.role),
+            host: header.host.or(said.host),
+            ..Header::default()
+        };
+    }
+    let reading = reader.finish();
+    let side_by_side = |pair: &[Part]| match pair {
+        [a, b] => {
+            a.span.zip(b.span).is_some_and(|((_, last), (first, _))| last.since(first) > DISORDER)
+        }
+        _ => false,
+    };
+    let Some(last) = files.last().filter(|_| !reading.parts.windows(2).any(side_by_side)) else {
+        files.iter().for_each(|file| one(file, intake));
+        return;
+    };
+    for (input, part) in inputs.iter_mut().zip(&reading.parts) {
+        (input.records, input.skipped) = (part.stamped, part.lines.saturating_sub(part.stamped));
+    }
+    if let Some(input) = inputs.last_mut() {
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        input.notes.push(format!("one log, read in this order: {}", names.join(", ")));
+        input.notes.extend(taken(&reading));
+        input.notes.extend(reading.notes.iter().cloned());
+    }
+    intake.inputs.append(&mut inputs);
+    intake.facts.sources.push(Source {
+        file: last.name.clone(),
+        role: said.role.or(last.said.role),
+        host: said.host.or(last.said.host.clone()),
+        taken_at: last.said.taken_at,
+        command: last.said.command.clone(),
+        content: Arc::new(Content::Log(reading)),
+    });
+}
+
+/// Feeds one file of a rotated log; its entry, still without counts, and what its head says.
+fn part(file: &FileToRead, reader: &mut LogReader) -> (Input, Header) {
+    let kind = Kind::Log.word().to_owned();
+    let mut input = Input { file: file.name.clone(), kind, records: 0, skipped: 0, notes: vec![] };
+    let Recognised { head, opened, wide, .. } = match open::open(&file.path).and_then(recognised) {
+        Ok(found) => found,
+        Err(error) => {
+            input.notes.push(format!("reading stopped: {}", plain(&error)));
+            return (input, Header::default());
+        }
+    };
+    let header = Header::find(&String::from_utf8_lossy(&head)).unwrap_or_default();
+    let packing = opened.packing.word().map(|word| format!("unpacked from {word}"));
+    let made = header.made.as_ref().or(file.said.made.as_ref());
+    input.notes.extend(made.map(|made| format!("made, not recorded: {made}")));
+    feed(&mut io::Cursor::new(head).chain(opened.reader), reader, &mut input);
+    input.notes.extend(packing);
+    input.notes.extend(wide.then(|| "read as UTF-16".to_owned()));
+    (input, header)
 }
 
 /// An input of which the head was looked at.
@@ -204,7 +297,8 @@ fn capture(stream: &mut dyn Read, mut input: Input) -> Outcome {
     Outcome { content: (reading.packets > 0).then_some(Content::Capture(reading)), input }
 }
 
-fn log(stream: &mut dyn BufRead, mut reader: LogReader, mut input: Input) -> Outcome {
+/// Feeds a log to its end.
+fn feed(stream: &mut dyn BufRead, reader: &mut LogReader, input: &mut Input) {
     loop {
         let taken = match stream.fill_buf() {
             Ok([]) => break,
@@ -220,6 +314,10 @@ fn log(stream: &mut dyn BufRead, mut reader: LogReader, mut input: Input) -> Out
         };
         stream.consume(taken);
     }
+}
+
+fn log(stream: &mut dyn BufRead, mut reader: LogReader, mut input: Input) -> Outcome {
+    feed(stream, &mut reader, &mut input);
     let reading = reader.finish();
     input.records = reading.stamped;
     input.skipped = reading.lines.saturating_sub(reading.stamped);
@@ -241,6 +339,10 @@ fn taken(reading: &LogReading) -> Vec<String> {
     let told = reading.taken.iter().filter_map(|t| {
         let (what, n, first) = (word(t.act)?, t.lines, t.first_line);
         let lines = if n == 1 { "line" } else { "lines" };
+        let first = match reading.place(first) {
+            Some((file, line)) => format!("{line} of {file}"),
+            None => first.to_string(),
+        };
         Some(format!(
             "taken for {what}: {n} {lines} like \u{201c}{}\u{201d} (the first is {first}; {})",
             t.template, t.because

@@ -1,5 +1,6 @@
 //! Evidence: one cited fact in a sentence, and what it is weighed by.
 
+use crate::log::Part;
 use serde::Serialize;
 
 /// Where a reader finds a fact: lines of a text or packets of a capture, as ranges that include
@@ -20,6 +21,23 @@ impl Cite {
     /// Lines of a text; neighbours are joined, and at most 40 ranges are kept.
     pub fn lines(file: &str, lines: impl IntoIterator<Item = u64>) -> Cite {
         Cite { file: file.to_owned(), lines: ranges(lines), packets: Vec::new() }
+    }
+
+    /// The same lines in the files of a log whose numbers count on from file to file.
+    pub fn over(&self, parts: &[Part]) -> Vec<Cite> {
+        let each = parts.iter().filter_map(|part| {
+            let (first, last) = (part.before + 1, part.before + part.lines);
+            let own = self.lines.iter().filter(|(from, to)| *from <= last && *to >= first);
+            let own = own.map(|(from, to)| (*from.max(&first), *to.min(&last)));
+            let lines: Vec<(u64, u64)> =
+                own.map(|(from, to)| (from - part.before, to - part.before)).collect();
+            (!lines.is_empty()).then(|| Cite {
+                file: part.file.clone(),
+                lines,
+                packets: Vec::new(),
+            })
+        });
+        each.collect()
     }
 
     /// Packets of a capture.

@@ -137,10 +137,10 @@ impl Facts {
 
     /// Whether a file's facts stand each on lines of their own: dumps and notes do.
     pub fn is_by_lines(&self, file: &str) -> bool {
-        self.sources
-            .iter()
-            .filter(|s| s.file == file)
-            .all(|s| !matches!(*s.content, Content::Log(_) | Content::Capture(_)))
+        let mut own = self.sources.iter().filter(|s| s.file == file).peekable();
+        // A file of a log that was rotated is no source by itself.
+        own.peek().is_some()
+            && own.all(|s| !matches!(*s.content, Content::Log(_) | Content::Capture(_)))
     }
 
     /// The logs.

@@ -19,7 +19,7 @@ mod together;
 mod written;
 
 use super::clocks_seen;
-use super::evidence::{Evidence, Weighs};
+use super::evidence::{Cite, Evidence, Weighs};
 use super::facts::Facts;
 use super::numbers::Replayed;
 use super::subject::Subject;
@@ -68,12 +68,31 @@ pub fn gather(facts: &Facts, subject: &Subject<'_>, law: &Law, first_id: usize) 
     let replayed = tables::observe(subject, facts);
     evidence.extend(replayed.evidence);
     for (offset, piece) in evidence.iter_mut().enumerate() {
+        in_their_files(facts, &mut piece.cites);
         piece.id = format!("e{}", first_id + offset);
     }
     settle_groups(&mut evidence, &law.table);
     measured_by_the_table(&mut evidence);
     let (withheld, trials) = (replayed.withheld, replayed.trials);
     Gathered { evidence, clocks, withheld, replayed: replayed.timer, trials }
+}
+
+/// Lines of a log that was rotated become those of the files they stand in.
+fn in_their_files(facts: &Facts, cites: &mut Vec<Cite>) {
+    let rotated = |cite: &Cite| {
+        let of_cite = facts.logs().find(|(source, _)| source.file == cite.file);
+        of_cite.map(|(_, log)| log).filter(|log| !log.parts.is_empty() && !cite.lines.is_empty())
+    };
+    if cites.iter().all(|cite| rotated(cite).is_none()) {
+        return;
+    }
+    *cites = std::mem::take(cites)
+        .into_iter()
+        .flat_map(|cite| match rotated(&cite) {
+            Some(log) => cite.over(&log.parts),
+            None => vec![cite],
+        })
+        .collect();
 }
 
 /// Whether a connection was silent is asked because a timer of silence may have run out. Where the

@@ -44,6 +44,36 @@ pub(crate) fn year_of(days: i64) -> i32 {
     year
 }
 
+/// The month a day number falls in.
+pub(crate) fn month_of(day: i64) -> u8 {
+    let year = year_of(day);
+    (1..=12u8).rev().find(|m| days(year, *m, 1).is_some_and(|first| first <= day)).unwrap_or(1)
+}
+
+/// A day number as `yyyy-mm-dd`.
+pub(crate) fn date_of(day: i64) -> String {
+    let (year, month) = (year_of(day), month_of(day));
+    let first = days(year, month, 1).unwrap_or(day);
+    format!("{year:04}-{month:02}-{:02}", day - first + 1)
+}
+
+/// Whether a day number is a Sunday. 1970-01-01 was a Thursday.
+pub(crate) fn is_sunday(day: i64) -> bool {
+    day.rem_euclid(7) == 3
+}
+
+/// The days of a year on which clocks are set in Europe (the last Sundays of March and October,
+/// directive 2000/84/EC) and in North America (the second of March and the first of November, 15
+/// U.S.C. 260a), and where.
+pub(crate) fn clock_changes(year: i32) -> impl Iterator<Item = (i64, &'static str)> {
+    let (europe, america) = ("Europe", "North America");
+    let rows = [(3, 25, europe), (10, 25, europe), (3, 8, america), (11, 1, america)];
+    rows.into_iter().filter_map(move |(month, earliest, place)| {
+        let day = days(year, month, earliest)?;
+        (day..day + 7).find(|day| is_sunday(*day)).map(|day| (day, place))
+    })
+}
+
 /// The month (1 to 12) an English name begins with; three letters, any case.
 pub(crate) fn month(name: &[u8]) -> Option<u8> {
     const NAMES: [&[u8; 3]; 12] = [
@@ -77,6 +107,29 @@ mod tests {
                         });
                     assert_eq!(days(i32::from(year), month, day), theirs, "{year}-{month}-{day}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn clocks_are_set_when_the_zone_database_sets_them() {
+        // The rules of Europe/Berlin and America/New_York, as the files of the database end.
+        for (rule, place) in
+            [("CET-1CEST,M3.5.0,M10.5.0/3", "Europe"), ("EST5EDT,M3.2.0,M11.1.0", "North America")]
+        {
+            let zone = jiff::tz::TimeZone::posix(rule).unwrap();
+            for year in [2008, 2019, 2023, 2024, 2025, 2026, 2030] {
+                let from: jiff::Timestamp = format!("{year}-01-01T12:00:00Z").parse().unwrap();
+                let date = |at| jiff::ZonedDateTime::new(at, zone.clone()).date().to_string();
+                let changes = zone.following(from).take(2);
+                let theirs: Vec<String> = changes.map(|c| date(c.timestamp())).collect();
+                let mut ours: Vec<i64> = clock_changes(year)
+                    .filter(|(_, at)| *at == place)
+                    .map(|(day, _)| day)
+                    .collect();
+                ours.sort_unstable();
+                let ours: Vec<String> = ours.into_iter().map(date_of).collect();
+                assert_eq!(ours, theirs, "{year} {place}");
             }
         }
     }

@@ -4,7 +4,7 @@
 //! brings it nearest to the line before. Where no line carries a date, the last line is put as late
 //! as the caller allows. Refuses nothing, but says in [`Dial::notes`] what it assumed.
 
-use super::calendar::{days, is_leap, year_of};
+use super::calendar::{clock_changes, date_of, days, is_leap, is_sunday, month_of, year_of};
 use super::stamp::{Day, Stamp};
 use crate::time::Moment;
 
@@ -52,6 +52,8 @@ pub(crate) struct Dial {
     last_known: Option<i64>,
     first_known: Option<i64>,
     last_yearly: Option<(i32, i64)>,
+    /// The day of the last stamp without a year.
+    same_day: Option<SameDay>,
     last_daily: Option<i64>,
     /// Day before month, once a stamp has shown it.
     day_first: Option<bool>,
@@ -60,6 +62,17 @@ pub(crate) struct Dial {
     set_back: i64,
     last_local: Option<i64>,
     feb_29_turn: Option<i32>,
+}
+
+/// A day without a year, placed: what most lines share with the line before.
+#[derive(Clone, Copy, Debug)]
+struct SameDay {
+    month: u8,
+    day: u8,
+    /// Turns of the year since the first line.
+    turn: i32,
+    /// Nanoseconds from the beginning of the year.
+    begins: i64,
 }
 
 /// What was met, for the notes.
@@ -73,6 +86,7 @@ struct Counts {
     uptime: u64,
     backward: u64,
     set_back: u64,
+    set_forward: u64,
 }
 
 impl Dial {
@@ -114,7 +128,10 @@ impl Dial {
     /// A stamp with its date; a zone-less one is watched for the end of summer time.
     fn full(&mut self, day: i64, stamp: &Stamp, east: i64) -> When {
         let local = plausible(day.saturating_mul(DAY).saturating_add(stamp.ns));
-        let shift = if stamp.zone.is_none() { self.summer_ends(local) } else { 0 };
+        let shift = match stamp.zone {
+            None => self.clocks_set(local, |before| may_change(before, local)),
+            Some(_) => 0,
+        };
         self.known(local.saturating_sub(east).saturating_add(shift))
     }
 
@@ -126,6 +143,7 @@ impl Dial {
         }
         self.first_known.get_or_insert(ns);
         self.last_known = Some(ns);
+        self.same_day = None;
         When::Known(ns)
     }
 
@@ -146,37 +164,43 @@ impl Dial {
     ///
     /// A log's local time jumps back by an hour when summer time ends: between 55 and 60 minutes
     /// when lines are frequent, in the night of a weekend between September and November (north) or
-    /// in March and April (south). From then on the lines are an hour later than they say.
-    fn summer_ends(&mut self, local: i64) -> i64 {
+    /// in March and April (south). From then on the lines are an hour later than they say. A jump
+    /// forward may also be an hour without a line: it is noted, and nothing is moved. `night` tells
+    /// by the time before whether clocks may be set between the two.
+    fn clocks_set(&mut self, local: i64, night: impl Fn(i64) -> bool) -> i64 {
         if let Some(last) = self.last_local {
             let back = last - local;
-            if (3300 * NS..=3600 * NS).contains(&back) && self.may_change(local) {
+            if (3300 * NS..=3600 * NS).contains(&back) && night(last) {
                 self.set_back += 3600 * NS;
                 self.counts.set_back += 1;
+            }
+            let hour = |ns: i64| ns.rem_euclid(DAY) / (3600 * NS);
+            let skips = || hour(last) <= 1 && hour(local) == hour(last) + 2;
+            if (-3900 * NS..=-3600 * NS).contains(&back) && skips() && night(last) {
+                // A log that was seen to set them back follows summer time.
+                match self.set_back {
+                    0 => self.counts.set_forward += 1,
+                    _ => self.set_back -= 3600 * NS,
+                }
             }
         }
         self.last_local = Some(local);
         self.set_back
     }
 
-    /// Whether clocks are set back at such a time anywhere.
-    fn may_change(&self, local: i64) -> bool {
-        let hour = local.rem_euclid(DAY) / (3600 * NS);
-        // 1970-01-01 was a Thursday: Sundays are the days with remainder 3.
-        let sunday = local.div_euclid(DAY).rem_euclid(7) == 3;
-        sunday && hour <= 3 && matches!(self.month_of(local), 3 | 4 | 9 | 10 | 11)
-    }
-
-    /// The month a local time falls in.
-    fn month_of(&self, local: i64) -> u8 {
-        let day = local.div_euclid(DAY);
-        let year = year_of(day);
-        (1..=12u8).rev().find(|m| days(year, *m, 1).is_some_and(|first| first <= day)).unwrap_or(1)
-    }
-
     /// A stamp without a year.
     fn yearly(&mut self, month: u8, day: u8, stamp: &Stamp, east: i64) -> When {
         self.counts.yearless += 1;
+        if let Some(SameDay { turn, begins, .. }) =
+            self.same_day.filter(|same| (same.month, same.day) == (month, day))
+            && stamp.zone.is_none()
+            && let Some(last) = self.last_local
+            && (0..3600 * NS).contains(&(begins + stamp.ns - last))
+        {
+            // Later by less than clocks are ever set.
+            self.last_local = Some(begins + stamp.ns);
+            return When::Yearly(turn, month, day, stamp.ns - east + self.set_back);
+        }
         if let Some(last) = self.last_known {
             let year = year_of(last.div_euclid(DAY));
             let near = (year - 1..=year + 1)
@@ -198,13 +222,21 @@ impl Dial {
         if month == 2 && day == 29 {
             self.feb_29_turn = Some(turn);
         }
-        let ns = stamp.ns - east;
+        let shift = match stamp.zone {
+            // Of a day without a year nobody knows the weekday.
+            None => self.clocks_set(ordinal * DAY + stamp.ns, |_| {
+                stamp.ns < 4 * 3600 * NS && may_be_that_sunday(month, day)
+            }),
+            Some(_) => 0,
+        };
+        let ns = stamp.ns - east + shift;
         if let Some((last_turn, last)) = self.last_yearly
             && (turn, ordinal) < (last_turn, last)
         {
             self.counts.backward += 1;
         }
         self.last_yearly = Some((turn, ordinal));
+        self.same_day = Some(SameDay { month, day, turn, begins: ordinal * DAY });
         When::Yearly(turn, month, day, ns)
     }
 
@@ -230,8 +262,9 @@ impl Dial {
     pub(crate) fn settle(&self) -> Settled {
         let limit = self.not_after.map(Moment::ns);
         // A file may be a little younger than its last line says: clocks differ, zones are assumed.
-        let limit = limit.map(|ns| ns.saturating_add(DAY + 2 * 3600 * NS));
-        Settled { year: self.first_year(limit), day: self.first_day(limit) }
+        let slack = |by: i64| limit.map(|ns| ns.saturating_add(by));
+        let (days, hours) = (slack(DAY + 2 * 3600 * NS), slack(2 * 3600 * NS));
+        Settled { year: self.first_year(days), day: self.first_day(hours) }
     }
 
     /// The year of turn 0.
@@ -309,7 +342,55 @@ impl Dial {
         if c.set_back > 0 {
             notes.push("local time was set back by an hour (end of summer time)".into());
         }
+        if c.set_forward > 0 {
+            notes.push(
+                "an hour is missing in the night of a Sunday in spring: no line may have been \
+                 written, or clocks were set forward; it counts as an hour"
+                    .into(),
+            );
+        }
         notes
+    }
+
+    /// A sentence where stamps without a zone run over a night in which clocks are set and none
+    /// shows it.
+    pub(crate) fn unseen_change(&self, (first, last): (Moment, Moment)) -> Option<String> {
+        let c = &self.counts;
+        let told = self.not_after.is_some() || self.first_known.is_some();
+        if c.unzoned == 0 || c.uptime > 0 || c.set_back + c.set_forward > 0 || !told {
+            return None;
+        }
+        let (first, last) = (first.ns(), last.ns());
+        let years = year_of(first.div_euclid(DAY))..=year_of(last.div_euclid(DAY));
+        let over = |day: i64| first <= day * DAY + 3600 * NS && last >= day * DAY + 3 * 3600 * NS;
+        let (day, place) = years
+            .flat_map(clock_changes)
+            .filter(|(day, _)| over(*day))
+            .min_by_key(|(day, _)| *day)?;
+        let date = date_of(day);
+        Some(format!(
+            "the stamps carry no zone, and in the night of {date} clocks were set in {place}: an \
+             hour there may be one too many or too few"
+        ))
+    }
+}
+
+/// Whether clocks are set anywhere between two local times.
+fn may_change(before: i64, local: i64) -> bool {
+    let hour = local.min(before).rem_euclid(DAY) / (3600 * NS);
+    let day = local.div_euclid(DAY);
+    is_sunday(day) && hour <= 3 && matches!(month_of(day), 3 | 4 | 9 | 10 | 11)
+}
+
+/// Whether a day of the year is the Sunday on which clocks are set in one year or another: the last
+/// of March and October (Europe), the second of March and the first of November (North America),
+/// the first of April and October, the last of September (south).
+fn may_be_that_sunday(month: u8, day: u8) -> bool {
+    match month {
+        3 | 10 => day >= 25 || month == 3 && (8..=14).contains(&day) || month == 10 && day <= 7,
+        4 | 11 => day <= 7,
+        9 => day >= 24,
+        _ => false,
     }
 }
 

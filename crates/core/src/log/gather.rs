@@ -13,7 +13,7 @@ use super::lengths::{Stated, stated};
 use super::lines::Line;
 use super::phrasebook::{Look, Looker, Says};
 use super::shapes::{self, Shaped};
-use super::stamp::{Finder, Stamp};
+use super::stamp::{Day, Finder, Stamp};
 use super::template::Templates;
 use super::window::Window;
 use crate::time::{Gap, Moment};
@@ -147,9 +147,13 @@ pub(super) struct Gather {
     /// When the record under way was stamped, its draft, and its further lines so far.
     record: Option<(When, Option<usize>, u32)>,
     tally: Tally,
-    first: Option<When>,
     low: Option<When>,
     high: Option<When>,
+    /// The same, comparable.
+    lowest: (i64, i64),
+    highest: (i64, i64),
+    /// The same of the files before.
+    earlier: Option<(When, When)>,
     digits: u8,
     fraction: bool,
     seconds: bool,
@@ -210,9 +214,11 @@ impl Gather {
             previous: None,
             record: None,
             tally: Tally::default(),
-            first: None,
             low: None,
             high: None,
+            lowest: (0, 0),
+            highest: (0, 0),
+            earlier: None,
             digits: 0,
             fraction: false,
             seconds: false,
@@ -272,10 +278,36 @@ impl Gather {
         self.finder.find(&line).is_some()
     }
 
+    /// The moment of a line whose stamp tells it whole.
+    pub(super) fn whole_stamp(&mut self, raw: Line<'_>) -> Option<Moment> {
+        let line = self.clean(raw);
+        let stamp = self.finder.find(&line)?;
+        let whole = matches!(stamp.day, Day::Full(_) | Day::Epoch);
+        let When::Known(ns) = self.dial.place(&stamp) else { return None };
+        whole.then_some(Moment::from_ns(ns))
+    }
+
+    /// Lines read, and lines whose time was understood.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.tally.lines, self.tally.stamped)
+    }
+
+    /// The first and last moment since this was last asked.
+    pub(super) fn take_span(&mut self) -> Option<(When, When)> {
+        let span = self.low.take().zip(self.high.take());
+        self.earlier = wider(self.earlier, span);
+        span
+    }
+
     /// The part of a line that is looked at, without colours, NULs, and the byte order mark that
     /// programs of Windows begin files with.
     fn clean<'a>(&mut self, raw: Line<'a>) -> Cow<'a, [u8]> {
         let Line { bytes: raw, clean, .. } = raw;
+        // Nearly every line.
+        if clean && raw.len() <= LONGEST && raw.first() != Some(&0xef) && raw.last() != Some(&b'\r')
+        {
+            return Cow::Borrowed(raw);
+        }
         let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         let head = raw.get(..LONGEST).unwrap_or(raw);
@@ -291,12 +323,12 @@ impl Gather {
     fn place(&mut self, stamp: &Stamp) -> When {
         self.tally.stamped += 1;
         let when = self.dial.place(stamp);
-        self.first.get_or_insert(when);
-        if self.low.is_none_or(|low| order(when) < order(low)) {
-            self.low = Some(when);
+        let place = order(when);
+        if self.low.is_none() || place < self.lowest {
+            (self.low, self.lowest) = (Some(when), place);
         }
-        if self.high.is_none_or(|high| order(when) >= order(high)) {
-            self.high = Some(when);
+        if self.high.is_none() || place >= self.highest {
+            (self.high, self.highest) = (Some(when), place);
         }
         self.seconds |= stamp.digits.is_some();
         if let Some(digits) = stamp.digits {
@@ -489,9 +521,11 @@ impl Gather {
         self.drafts.sort_by_key(|d| d.line);
         self.drop_twins();
         let settled = self.dial.settle();
-        let span = self.low.zip(self.high).map(|(a, b)| (settled.moment(a), settled.moment(b)));
+        let span = wider(self.earlier, self.low.zip(self.high));
+        let span = span.map(|(a, b)| (settled.moment(a), settled.moment(b)));
         let span = span.map(|(a, b)| (a.min(b), a.max(b)));
         let mut notes = self.dial.notes();
+        notes.extend(span.and_then(|span| self.dial.unseen_change(span)));
         self.tally.notes(&mut notes);
         let resolution_ns = match (self.seconds, self.fraction) {
             (false, _) => 60_000_000_000,
@@ -571,6 +605,14 @@ impl Tally {
         say(self.twins, "lines stand twice to the letter and the stamp: they count once");
         say(self.dropped, "lines about connections were not kept (too many)");
     }
+}
+
+/// What holds both spans.
+fn wider(a: Option<(When, When)>, b: Option<(When, When)>) -> Option<(When, When)> {
+    let (Some((a_low, a_high)), Some((b_low, b_high))) = (a, b) else { return a.or(b) };
+    let low = if order(b_low) < order(a_low) { b_low } else { a_low };
+    let high = if order(b_high) >= order(a_high) { b_high } else { a_high };
+    Some((low, high))
 }
 
 /// Comparable within one kind of stamp; kinds mix only in files that mix them.

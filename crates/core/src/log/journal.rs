@@ -58,7 +58,7 @@ impl Binary {
 impl Journal {
     /// Takes one line and hands on what it makes of it.
     pub(super) fn line(&mut self, line: Line<'_>, gather: &mut Gather) {
-        if line.bytes.starts_with(BEGINS) {
+        if line.bytes.first() == Some(&b'_') && line.bytes.starts_with(BEGINS) {
             self.end(gather);
             self.on = true;
         }

@@ -36,13 +36,16 @@ pub(crate) fn stated(message: &str) -> Stated {
             at = start + len;
             continue;
         }
-        let mut key = key(message, start);
+        // What is glued to something before it states nothing, and is only stepped over.
+        let mut key = if glued { "" } else { key(message, start) };
         // Envoy's JSON counts in milliseconds and does not say so (access log formatter, DURATION).
         if key == "duration" && message.contains("\"response_flags\"") {
             key = "duration_ms";
         }
         let (len, gap) = length(rest, key);
-        at = start + len.max(1);
+        // Of what is no number (an address) the further digits are none either.
+        let digits = || rest.bytes().take_while(u8::is_ascii_digit).count();
+        at = start + if len <= 1 && gap.is_none() { digits().max(1) } else { len };
         let Some(gap) = gap.filter(|_| !glued) else { continue };
         match kind(message, start, start + len) {
             Some(Kind::Age) if found.age.is_none() => found.age = Some(gap),

@@ -63,10 +63,14 @@ impl Lines {
         self.window.take(text);
         let clean = memchr::memchr2(0, 0x1b, text).is_none();
         let mut from = 0;
-        for at in self.window.line_ends() {
-            let bytes = text.get(from..at).unwrap_or_default();
-            take(Line { bytes, clean, ready: Some((&self.window, from)) });
-            from = at + 1;
+        for (block, mut ends) in self.window.line_ends() {
+            while ends != 0 {
+                let at = block + ends.trailing_zeros() as usize;
+                ends &= ends - 1;
+                let bytes = text.get(from..at).unwrap_or_default();
+                take(Line { bytes, clean, ready: Some((&self.window, from)) });
+                from = at + 1;
+            }
         }
         text.len()
     }

@@ -1,7 +1,7 @@
 //! Events become lives: openings find their ends, by identity where lines carry one, else in order.
 //! Refuses to invent ends: a connection whose end no line tells has none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::gather::{Because, Draft, Gathered};
 use super::phrasebook::{Says, book};
@@ -111,6 +111,7 @@ fn finish(g: &Gathered, lives: Vec<Life>, acts: Vec<Act>, kind: Option<&str>) ->
         zone_assumed: g.zone_assumed,
         span: g.span,
         notes: g.notes.clone(),
+        parts: Vec::new(),
     }
 }
 
@@ -161,8 +162,9 @@ fn series(g: &Gathered, events: &[Event], lives: Vec<Life>) -> Vec<LogSeries> {
     if lives.is_empty() {
         return Vec::new();
     }
-    let by_line: HashMap<u64, &Draft> = g.drafts.iter().map(|d| (d.line, d)).collect();
-    let draft = |index: usize| events.get(index).and_then(|e| by_line.get(&e.line)).copied();
+    // Both stand in the order of their lines.
+    let by_line = |line: u64| g.drafts.binary_search_by_key(&line, |d| d.line).ok();
+    let draft = |index: usize| g.drafts.get(by_line(events.get(index)?.line)?);
     let mut parts = series::split(&lives, &draft, &|i| events.get(i).map(|e| e.at));
     parts.sort_by_key(|(_, lives)| std::cmp::Reverse(lives.len()));
     parts
@@ -199,12 +201,15 @@ fn what<'a>(
 
 /// Which lines were taken for what.
 fn taken(g: &Gathered, events: &[Event]) -> Vec<Taken> {
-    let by_line: HashMap<u64, Act> = events.iter().map(|e| (e.line, e.act)).collect();
+    let act_of = |line: u64| {
+        let at = events.binary_search_by_key(&line, |e| e.line).ok()?;
+        events.get(at).map(|e| e.act)
+    };
     let mut rows: BTreeMap<(u32, Act), Taken> = BTreeMap::new();
     for draft in g.drafts.iter().filter(|d| !d.filler) {
-        let Some(act) = by_line.get(&draft.line) else { continue };
-        let row = rows.entry((draft.template, *act)).or_insert_with(|| Taken {
-            act: *act,
+        let Some(act) = act_of(draft.line) else { continue };
+        let row = rows.entry((draft.template, act)).or_insert_with(|| Taken {
+            act,
             template: g.templates.text(draft.template).to_string(),
             lines: 0,
             first_line: draft.line,

@@ -65,10 +65,9 @@ impl Window {
         }
     }
 
-    /// Where the line feeds stand.
-    pub(super) fn line_ends(&self) -> impl Iterator<Item = usize> {
-        let blocks = self.ends.iter().take(self.used).enumerate();
-        blocks.flat_map(|(at, ends)| Bits(*ends).map(move |bit| at * BLOCK + bit))
+    /// Where the line feeds stand: where each block begins, and a bit for each of its bytes.
+    pub(super) fn line_ends(&self) -> impl Iterator<Item = (usize, u64)> {
+        (0..).step_by(BLOCK).zip(self.ends.iter().take(self.used).copied())
     }
 
     /// Whether words begin at these bytes, a bit for each byte of a block.
@@ -98,19 +97,6 @@ impl Window {
     pub(super) fn eight(&self, at: usize) -> u64 {
         let here = self.folded.get(at % WINDOW..).and_then(|f| f.first_chunk::<WORD>());
         here.map_or(u64::MAX, |eight| u64::from_le_bytes(*eight))
-    }
-}
-
-/// The numbers of the bits that are set.
-struct Bits(u64);
-
-impl Iterator for Bits {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        let bit = (self.0 != 0).then(|| self.0.trailing_zeros() as usize)?;
-        self.0 &= self.0 - 1;
-        Some(bit)
     }
 }
 
@@ -168,7 +154,10 @@ mod tests {
         window.take(&[b'x'; WINDOW]);
         let text = "one two-three\n\n  é4 \n".repeat(40) + "last";
         window.take(text.as_bytes());
-        let ends: Vec<usize> = window.line_ends().collect();
+        let bits = |(at, ends): (usize, u64)| {
+            (0..BLOCK).filter(move |bit| ends >> bit & 1 == 1).map(move |bit| at + bit)
+        };
+        let ends: Vec<usize> = window.line_ends().flat_map(bits).collect();
         let want: Vec<usize> = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
         assert_eq!(ends, want);
         for at in 0..text.len() {

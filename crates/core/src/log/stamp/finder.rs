@@ -72,7 +72,15 @@ impl<const N: usize> Short<N> {
 
     /// Whether they stand at the beginning of `text`.
     fn begins(&self, text: &[u8]) -> bool {
-        self.bytes.get(..self.len).is_some_and(|known| text.starts_with(known))
+        let Some(known) = self.bytes.get(..self.len) else { return false };
+        let Some(text) = text.get(..self.len) else { return false };
+        // Dates are short: the first and the last eight bytes are all there is.
+        match (known.first_chunk::<8>(), text.first_chunk::<8>()) {
+            (Some(a), Some(b)) if self.len <= 16 => {
+                a == b && known.last_chunk::<8>() == text.last_chunk::<8>()
+            }
+            _ => known == text,
+        }
     }
 }
 
@@ -238,7 +246,9 @@ fn zone_after(line: &[u8], stamp: &Stamp, known: &Known) -> Option<Short<TAIL>> 
     let plain = known.ns + ns == stamp.ns && Some(digits) == stamp.digits && !known.minute.trails;
     let ends = matches!(line.get(stamp.end)?, b' ' | b']' | b'"' | b'|' | b';' | b')');
     let tail = line.get(end..=stamp.end)?;
-    Short::new(tail).filter(|_| plain && ends && stamp.zone.is_some())
+    // A bare hour behind a space is a zone by what follows it: that is read each time.
+    let by_what_follows = tail.len() == 5 && matches!(tail, [b' ', b'+' | b'-', ..]);
+    Short::new(tail).filter(|_| plain && ends && !by_what_follows && stamp.zone.is_some())
 }
 
 /// Seconds and their fraction at `at`: nanoseconds, digits of the fraction, where they end. What

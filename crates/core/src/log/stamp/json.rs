@@ -8,8 +8,10 @@ use super::{Day, Stamp, search};
 ///
 /// `__REALTIME_TIMESTAMP` journald (µs, systemd.journal-fields(7)); `@timestamp` logstash, ECS;
 /// `ts` zap; `time` logrus, slog, bunyan, pino, docker's json-file; `timestamp` most others;
-/// `epochSecond` log4j2's instant; `seconds` Google Cloud; `$date` MongoDB; `t` envoy, caddy.
-const KEYS: [&[u8]; 24] = [
+/// `epochSecond` log4j2's instant; `timeUnixNano` OpenTelemetry; `seconds` Google Cloud; `$date`
+/// MongoDB; `StartUTC` Traefik; `msec` nginx; `dt` Better Stack; `t` envoy, caddy; `asctime` and `created`
+/// Python.
+const KEYS: [&[u8]; 45] = [
     b"__REALTIME_TIMESTAMP",
     b"_SOURCE_REALTIME_TIMESTAMP",
     b"@timestamp",
@@ -18,21 +20,42 @@ const KEYS: [&[u8]; 24] = [
     b"time",
     b"$date",
     b"epochSecond",
+    b"timeUnixNano",
     b"start_time",
+    b"StartUTC",
     b"datetime",
+    b"date_time",
     b"date",
     b"eventTime",
     b"event_time",
+    b"event_timestamp",
     b"time_local",
     b"time_iso8601",
     b"timeMillis",
+    b"timestamp_ms",
+    b"timestampMs",
+    b"ts_ms",
+    b"time_ms",
+    b"msec",
+    b"unixtime",
+    b"unix_time",
+    b"unix",
+    b"epoch",
     b"seconds",
     b"asctime",
     b"_time",
     b"@t",
+    b"_ts",
     b"t",
+    b"dt",
     b"log_time",
+    b"logTime",
+    b"log_timestamp",
     b"created",
+    b"created_at",
+    b"logged_at",
+    b"observedTimeUnixNano",
+    b"receivedAt",
     b"when",
 ];
 

@@ -92,7 +92,9 @@ fn is_hex_after(mut s: Scan<'_>) -> bool {
 /// AM and PM; `None` when they contradict the hour.
 fn half_day(s: &mut Scan<'_>, hour: i64, ns: &mut i64) -> Option<()> {
     let mut a = *s;
-    if !matches!(a.peek(), Some(b' ' | b'\t' | b'A' | b'a' | b'P' | b'p')) {
+    // Java since 20 writes a narrow no-break space here (CLDR 42).
+    let narrow = a.word("\u{202f}".as_bytes()).is_some();
+    if !narrow && !matches!(a.peek(), Some(b' ' | b'\t' | b'A' | b'a' | b'P' | b'p')) {
         return Some(());
     }
     let _ = a.spaces(0);
@@ -220,8 +222,19 @@ fn digits_any(s: &mut Scan<'_>, n: usize) -> Option<i64> {
     Some(value)
 }
 
+/// ` <    0.000123 >]`; blank in the first line.
+fn since_the_line_before(s: &mut Scan<'_>) -> Option<()> {
+    s.spaces(1)?;
+    s.eat(b'<')?;
+    let inside = s.rest().iter().take(24);
+    s.skip(inside.take_while(|b| matches!(b, b' ' | b'.' | b'+') || b.is_ascii_digit()).count());
+    s.eat(b'>')?;
+    s.eat(b']')
+}
+
 /// `[  12.345678]` as printk writes it (kernel/printk/printk.c, print_time, 6.1): at the start of
-/// a line, or after the priority `<6>`.
+/// a line, or after the priority `<6>`. `dmesg -d` and `journalctl -o short-delta` put the time
+/// since the line before between the number and the bracket: `[  12.345678 <    0.000123>]`.
 pub(super) fn uptime(line: &[u8], start: Scan<'_>) -> Option<Stamp> {
     let head = line.get(..start.at())?;
     let open = head.iter().rposition(|b| *b == b'[')?;
@@ -238,7 +251,11 @@ pub(super) fn uptime(line: &[u8], start: Scan<'_>) -> Option<Stamp> {
     let whole = digits_any(&mut s, n.min(12))?;
     s.eat(b'.')?;
     let (fraction, digits) = s.fraction()?;
-    s.eat(b']')?;
+    let number = s;
+    if s.eat(b']').is_none() {
+        since_the_line_before(&mut s)?;
+    }
+    let s = number;
     let ns = whole.checked_mul(NS)?.checked_add(fraction)?;
     (digits >= 3).then_some(Stamp {
         day: Day::Uptime,

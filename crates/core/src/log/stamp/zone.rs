@@ -5,25 +5,36 @@ use super::super::scan::Scan;
 
 /// Abbreviations with one usual meaning in servers' logs, seconds east of UTC.
 ///
-/// `CST` and `IST` are ambiguous around the world; the readings here are those of the IANA zones
-/// America/Chicago and Asia/Kolkata. `BST` is Europe/London's summer time.
+/// `CST`, `IST` and `AST` are ambiguous around the world; the readings here are those of the IANA
+/// zones America/Chicago, Asia/Kolkata and America/Halifax. `BST` is Europe/London's summer time.
 pub(super) fn east_of(name: &[u8]) -> Option<i32> {
     Some(match name {
         b"UTC" | b"GMT" | b"WET" => 0,
-        b"WEST" | b"CET" | b"BST" => 3600,
-        b"CEST" | b"EET" => 7200,
-        b"EEST" | b"MSK" => 10_800,
+        b"WEST" | b"CET" | b"BST" | b"WAT" => 3600,
+        b"CEST" | b"EET" | b"SAST" | b"CAT" => 7200,
+        b"EEST" | b"MSK" | b"EAT" | b"IDT" => 10_800,
+        b"PKT" => 18_000,
+        b"WIB" => 25_200,
+        b"NDT" => -9000,
+        b"ADT" => -10_800,
+        b"NST" => -12_600,
+        b"AST" => -14_400,
         b"EST" | b"CDT" => -18_000,
         b"EDT" => -14_400,
         b"CST" | b"MDT" => -21_600,
         b"MST" | b"PDT" => -25_200,
-        b"PST" => -28_800,
+        b"PST" | b"AKDT" => -28_800,
+        b"AKST" => -32_400,
+        b"HST" => -36_000,
         b"JST" | b"KST" => 32_400,
-        b"HKT" | b"SGT" => 28_800,
+        b"HKT" | b"SGT" | b"AWST" => 28_800,
+        b"ACST" => 34_200,
+        b"ACDT" => 37_800,
         b"IST" => 19_800,
         b"AEST" => 36_000,
         b"AEDT" => 39_600,
         b"NZST" => 43_200,
+        b"NZDT" => 46_800,
         _ => return None,
     })
 }
@@ -45,7 +56,8 @@ pub(super) fn after(scan: &mut Scan<'_>) -> Option<i32> {
     Some(found)
 }
 
-/// `+01:00`, `+0100` or, directly after the time, `+01`.
+/// `+01:00`, `+0100` or, directly after the time or before PostgreSQL's ` [process]`, `+01`: that is
+/// the abbreviation of zones that have none by name (tzdata, theory.html).
 fn offset(s: &mut Scan<'_>, spaced: bool) -> Option<i32> {
     let sign = if s.any(b"+-")? == b'-' { -1 } else { 1 };
     let (hours, minutes) = match s.digits_ahead() {
@@ -58,7 +70,7 @@ fn offset(s: &mut Scan<'_>, spaced: bool) -> Option<i32> {
             {
                 *s = colon;
                 (hours, i64::from(minutes))
-            } else if spaced {
+            } else if spaced && !s.rest().starts_with(b" [") {
                 return None;
             } else {
                 (hours, 0)
