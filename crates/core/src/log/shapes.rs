@@ -168,8 +168,8 @@ fn haproxy_words(first: char, second: char) -> (Says, Vec<&'static str>) {
 /// target, three times in seconds (-1 where it did not come so far), the status, the target's
 /// status, bytes, request ("Access log entries" of its user guide). 460 is a client that closed
 /// before its idle timeout. The order is that of the patterns others parse it by: the table of
-/// Amazon Athena's guide, Vector's `parse_aws_alb_log`, logstash's and Elastic's grok patterns (where
-/// the client may be `-`).
+/// Amazon Athena's guide, Vector's `parse_aws_alb_log`, logstash's and Elastic's grok patterns
+/// (where the client may be `-`).
 fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
     let kind = line.split(' ').next()?;
     if !matches!(kind, "http" | "https" | "h2" | "grpcs" | "ws" | "wss") {
@@ -205,8 +205,8 @@ fn balancer(line: &str, stamp_end: usize) -> Option<Shaped> {
 /// AWS Network Load Balancer, of its TLS listeners alone: type, version, the time the connection
 /// ended, balancer, listener, client and target, milliseconds that the connection and its handshake
 /// took, bytes received and sent, the number of the alert the client sent ("Access log entries"
-/// of its user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1). The order is
-/// that of the table `nlb_tls_logs` of Amazon Athena's guide, and of the parsers tailb and Tailpipe.
+/// of its user guide). Alert 0 says that a side closes in order (RFC 8446, section 6.1). The order
+/// is that of the table `nlb_tls_logs` of Amazon Athena's guide, and of tailb's and Tailpipe's.
 fn network_balancer(line: &str) -> Option<Shaped> {
     let mut tokens = line.split(' ');
     let (kind, version, _time) = (tokens.next()?, tokens.next()?, tokens.next()?);
