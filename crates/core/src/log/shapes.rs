@@ -236,8 +236,8 @@ fn network_balancer(line: &str) -> Option<Shaped> {
 
 /// Amazon CloudFront's standard log, by tabs: date and time at which the answer was finished, …
 /// 6 method, 9 status, 14 result, 19 seconds taken, … 29 the result in detail (developer guide,
-/// "Standard logging reference"). Status 000 is a viewer that closed before the answer. The order is
-/// that of the file's own `#Fields:` line and of the table `cloudfront_standard_logs` of Amazon
+/// "Standard logging reference"). Status 000 is a viewer that closed before the answer. The order
+/// is that of the file's own `#Fields:` line and of the table `cloudfront_standard_logs` of Amazon
 /// Athena's guide; third-party parsers name the same 33. Real-time logs, whose owner chooses the
 /// fields, have none and are not read by their places.
 fn cloudfront(line: &str) -> Option<Shaped> {

@@ -9,8 +9,8 @@ use super::{Day, Stamp, search};
 /// `__REALTIME_TIMESTAMP` journald (µs, systemd.journal-fields(7)); `@timestamp` logstash, ECS;
 /// `ts` zap; `time` logrus, slog, bunyan, pino, docker's json-file; `timestamp` most others;
 /// `epochSecond` log4j2's instant; `timeUnixNano` OpenTelemetry; `seconds` Google Cloud; `$date`
-/// MongoDB; `StartUTC` Traefik; `msec` nginx; `dt` Better Stack; `t` envoy, caddy; `asctime` and `created`
-/// Python.
+/// MongoDB; `StartUTC` Traefik; `msec` nginx; `dt` Better Stack; `t` envoy, caddy; `asctime` and
+/// `created` Python.
 const KEYS: [&[u8]; 45] = [
     b"__REALTIME_TIMESTAMP",
     b"_SOURCE_REALTIME_TIMESTAMP",

@@ -56,8 +56,8 @@ pub(super) fn after(scan: &mut Scan<'_>) -> Option<i32> {
     Some(found)
 }
 
-/// `+01:00`, `+0100` or, directly after the time or before PostgreSQL's ` [process]`, `+01`: that is
-/// the abbreviation of zones that have none by name (tzdata, theory.html).
+/// `+01:00`, `+0100` or, directly after the time or before PostgreSQL's ` [process]`, `+01`: that
+/// is the abbreviation of zones that have none by name (tzdata, theory.html).
 fn offset(s: &mut Scan<'_>, spaced: bool) -> Option<i32> {
     let sign = if s.any(b"+-")? == b'-' { -1 } else { 1 };
     let (hours, minutes) = match s.digits_ahead() {
