@@ -93,7 +93,11 @@ impl Reliability {
 /// The grid for one truth.
 pub fn cells(truth: Truth) -> Vec<Cell> {
     let mut all = Vec::new();
-    let jitters: &[f64] = if truth.ticks() { &[0.02, 0.5, 5.0] } else { &[0.2] };
+    let jitters: &[f64] = match truth {
+        _ if truth.short() => &[0.002, 0.02, 0.2],
+        _ if truth.ticks() => &[0.02, 0.5, 5.0],
+        _ => &[0.2],
+    };
     let missed: &[f64] = if truth.ticks() { &[0.0, 0.15] } else { &[0.0] };
     let hands: &[bool] = match truth {
         // Without a restart by hand nothing tells a loop from a timer that the open starts.

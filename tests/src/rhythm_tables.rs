@@ -144,5 +144,8 @@ fn name(truth: Truth) -> &'static str {
         Truth::Changed => "open, set anew",
         Truth::ChangedSeen => "open, set anew, opens logged",
         Truth::ChangedWall => "wall, set anew",
+        Truth::WallShort => "wall, 5 to 60 s",
+        Truth::OpenShort => "open, 5 to 60 s",
+        Truth::FreeShort => "free clock, 5 to 60 s",
     }
 }

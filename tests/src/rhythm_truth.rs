@@ -98,10 +98,16 @@ pub enum Truth {
     ChangedSeen,
     /// A schedule that is set anew half way.
     ChangedWall,
+    /// A schedule of some seconds.
+    WallShort,
+    /// A timer from the open of some seconds; only ends are logged.
+    OpenShort,
+    /// An undisciplined clock of some seconds.
+    FreeShort,
 }
 
 /// All of them.
-pub const TRUTHS: [Truth; 23] = [
+pub const TRUTHS: [Truth; 26] = [
     Truth::Open,
     Truth::OpenSeen,
     Truth::Jittered,
@@ -125,6 +131,9 @@ pub const TRUTHS: [Truth; 23] = [
     Truth::Changed,
     Truth::ChangedSeen,
     Truth::ChangedWall,
+    Truth::WallShort,
+    Truth::OpenShort,
+    Truth::FreeShort,
 ];
 
 impl Truth {
@@ -133,8 +142,10 @@ impl Truth {
         match self {
             Truth::Open | Truth::OpenSeen | Truth::Jittered | Truth::OpenBusy => Anchor::Open,
             Truth::BackOff | Truth::Changed | Truth::ChangedSeen => Anchor::Open,
+            Truth::OpenShort => Anchor::Open,
             Truth::Wall | Truth::WallSeen | Truth::Local | Truth::ChangedWall => Anchor::Wall,
-            Truth::Free | Truth::Loop => Anchor::FreeRunning,
+            Truth::WallShort => Anchor::Wall,
+            Truth::Free | Truth::Loop | Truth::FreeShort => Anchor::FreeRunning,
             Truth::Count => Anchor::Count,
             Truth::Idle => Anchor::Idle,
             Truth::Poisson | Truth::PoissonSeen | Truth::Lognormal | Truth::Pareto => {
@@ -150,6 +161,12 @@ impl Truth {
         matches!(self, Truth::Open | Truth::OpenSeen | Truth::Wall | Truth::WallSeen | Truth::Free)
             || matches!(self, Truth::BackOff | Truth::Local)
             || self.changes()
+            || self.short()
+    }
+
+    /// Whether its period is of some seconds.
+    pub fn short(self) -> bool {
+        matches!(self, Truth::WallShort | Truth::OpenShort | Truth::FreeShort)
     }
 
     /// Whether the clock is set anew half way.
@@ -203,7 +220,9 @@ pub fn draw(cell: &Cell, dice: &mut Dice) -> Case {
     let (lives, period) = match cell.truth {
         Truth::Open | Truth::OpenSeen | Truth::BackOff => timer(cell, dice, &mut changed),
         Truth::Changed | Truth::ChangedSeen => timer(cell, dice, &mut changed),
+        Truth::OpenShort => timer(cell, dice, &mut changed),
         Truth::Wall | Truth::WallSeen | Truth::Free | Truth::Local => grid(cell, dice),
+        Truth::WallShort | Truth::FreeShort => grid(cell, dice),
         Truth::Loop => sleeps(cell, dice),
         Truth::ChangedWall => {
             changed = Some(cell.events / 2);
@@ -248,14 +267,18 @@ pub fn draw(cell: &Cell, dice: &mut Dice) -> Case {
     }
 }
 
+/// Periods of some seconds, not all of which divide a minute.
+const SHORT: [f64; 9] = [5.0, 7.0, 10.0, 12.0, 15.0, 20.0, 30.0, 45.0, 60.0];
+
 /// Timers people set.
 const TIMERS: [f64; 8] = [60.0, 300.0, 350.0, 900.0, 3600.0, 4500.0, 43_200.0, 86_400.0];
 
 /// A timer from the open: each cycle is timer plus reconnect delay.
 fn timer(cell: &Cell, dice: &mut Dice, changed: &mut Option<usize>) -> (Vec<Life>, Option<f64>) {
     let seen = matches!(cell.truth, Truth::OpenSeen | Truth::ChangedSeen);
-    let mut timer = dice.pick(&TIMERS);
-    let mean = dice.log_uniform(0.02, 5.0);
+    let short = cell.truth.short();
+    let mut timer = dice.pick(if short { &SHORT } else { &TIMERS });
+    let mean = if short { dice.log_uniform(0.002, 1.0) } else { dice.log_uniform(0.02, 5.0) };
     let (mut lives, mut t) = (Vec::new(), 0.0);
     let hand = cell.by_hand.then_some(cell.events / 2);
     let mut made = 0;
@@ -358,15 +381,18 @@ fn grid(cell: &Cell, dice: &mut Dice) -> (Vec<Life>, Option<f64>) {
     let seen = cell.truth == Truth::WallSeen;
     let period = match cell.truth {
         // From 10 to 100 ppm either way: what drifts less is a schedule for all anyone can see.
-        Truth::Free => {
+        Truth::Free | Truth::FreeShort => {
             let drift = dice.log_uniform(10e-6, 100e-6);
-            dice.pick(&TIMERS) * if dice.uniform() < 0.5 { 1.0 + drift } else { 1.0 - drift }
+            let timer = dice.pick(if cell.truth.short() { &SHORT } else { &TIMERS });
+            timer * if dice.uniform() < 0.5 { 1.0 + drift } else { 1.0 - drift }
         }
+        Truth::WallShort => dice.pick(&SHORT),
         Truth::Local => dice.pick(&SCHEDULES[2..]),
         _ => dice.pick(&SCHEDULES),
     };
     // A schedule runs on the minute, and what it does shows a little later.
-    let lag = if cell.truth == Truth::Free { period * dice.uniform() } else { 0.2 };
+    let free = cell.truth.anchor() == Anchor::FreeRunning;
+    let lag = if free { period * dice.uniform() } else { 0.2 };
     let (mut lives, mut before, mut tick) = (Vec::new(), None, 0u32);
     let hand = cell.by_hand.then_some(cell.events / 2);
     let delay = dice.log_uniform(0.02, 5.0);

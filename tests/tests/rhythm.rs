@@ -2,10 +2,11 @@
 //! and what goes wrong. A small part of the simulation study guards the names given.
 
 use hopclock_core::rhythm::{self, Reading};
+use hopclock_core::terms::Anchor;
 use hopclock_tests::command::{Hopclock, run};
 use hopclock_tests::rhythm_clockless::{CLOCKLESS, clockless};
 use hopclock_tests::rhythm_study::{self as study, Came, Count, Reliability};
-use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth};
+use hopclock_tests::rhythm_truth::{Cell, Dice, TRUTHS, Truth, draw};
 use hopclock_tests::{material, rhythm_controls, schema};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -277,7 +278,8 @@ fn names_given_are_right_and_intervals_hold() {
         for events in [7, 14, 28] {
             // Without a restart by hand nothing tells a loop from a timer that the open starts.
             let by_hand = truth == Truth::Loop;
-            let cell = Cell { truth, events, jitter: 0.5, step_ms: 1000, missed: 0.15, by_hand };
+            let jitter = if truth.short() { 0.02 } else { 0.5 };
+            let cell = Cell { truth, events, jitter, step_ms: 1000, missed: 0.15, by_hand };
             let mut tell = |run, came, _: &_, reading: &Reading| {
                 if came == Came::Wrong {
                     wrong.push((events, run, reading.rhythm.anchor));
@@ -287,6 +289,76 @@ fn names_given_are_right_and_intervals_hold() {
         }
         assert!(wrong.len() <= 1, "{truth:?}: {wrong:?} are wrong of {all:?}");
         assert!(!all.narrow(), "{truth:?}: intervals are too narrow: {all:?}");
+    }
+}
+
+/// The other half: what 28 ends tell is named, and mostly as it is.
+#[test]
+fn what_the_times_tell_is_named() {
+    let told = TRUTHS.iter().filter(|t| {
+        let hidden = [Truth::Wall, Truth::WallSeen, Truth::Free, Truth::ChangedWall, Truth::Count];
+        !hidden.contains(t) && !t.short()
+    });
+    for &truth in told {
+        let by_hand = truth == Truth::Loop;
+        let cell = Cell { truth, events: 28, jitter: 0.5, step_ms: 1000, missed: 0.0, by_hand };
+        let count = study::run(&cell, 0..8, &mut Reliability::default(), &mut |_, _, _, _| {});
+        assert!(count.right >= 4, "{truth:?}: {count:?}");
+    }
+}
+
+/// Series left open and drawn on for as many ends as were said to be needed are then named.
+#[test]
+fn as_many_more_ends_as_were_asked_for_tell() {
+    let (mut asked, mut right) = (0, 0);
+    for truth in [Truth::Open, Truth::Wall] {
+        for run in 0..8 {
+            let cell =
+                Cell { truth, events: 14, jitter: 0.5, step_ms: 1000, missed: 0.0, by_hand: false };
+            let said = |events: usize| {
+                let case = draw(&Cell { events, ..cell }, &mut Dice::new(911 + run));
+                rhythm::read(&case.series).rhythm
+            };
+            let Some(more) = said(14).events_needed.filter(|more| *more < 150) else { continue };
+            let then = said(14 + more as usize).anchor;
+            assert!([truth.anchor(), Anchor::Undetermined].contains(&then), "{truth:?} {run}");
+            asked += 1;
+            right += u32::from(then == truth.anchor());
+        }
+    }
+    assert!(asked >= 4 && right * 10 >= asked * 8, "{right} of {asked}");
+}
+
+#[test]
+fn a_schedule_of_local_time_is_told_when_the_clocks_change() {
+    let late = |i: i64| (i * 5 + 3) % 8;
+    let ends = (0..30).map(|i| i * 86_400 + late(i) - if i > 12 { 3600 } else { 0 });
+    let series = read(&log(ends));
+    assert_eq!(series["rhythm"]["anchor"], "wall", "{series:#}");
+    assert!(series["notes"].to_string().contains("From ending 14 on it runs an hour earlier"));
+}
+
+#[test]
+fn how_well_it_fits_is_told() {
+    let ends = (0..28).map(|i| i * 43_200 + i * 9 / 10 - if i > 13 { 23_000 } else { 0 });
+    let series = read(&log(ends.clone()));
+    let fit = &series["fit"];
+    assert_eq!((&fit["ends"], &fit["of"]), (&Value::from(26), &Value::from(27)), "{series:#}");
+    let ran = Hopclock::new(["rhythm", "-"]).stdin(log(ends)).env("COLUMNS", "200").run();
+    assert!(ran.out.contains("26 of 27 ends are on its beat"), "{ran:#?}");
+}
+
+/// A number alone names no clock, whichever number it is.
+#[test]
+fn a_number_alone_leaves_the_clock_open() {
+    for period in [60, 300, 350, 900, 3600, 7200, 43_200] {
+        let series = read(&log((0..20).map(|i| i * period)));
+        assert_eq!(series["clock"], Value::Null, "{series:#}");
+        let why = series["why"].to_string();
+        assert_eq!(why.contains("divides a day"), period != 350, "{series:#}");
+        let shares = series["candidates"].as_array().unwrap().iter();
+        let shares: Vec<f64> = shares.map(|c| c["probability"].as_f64().unwrap()).collect();
+        assert!(shares.len() > 1 && shares.iter().sum::<f64>() <= 0.5 + 1e-9, "{series:#}");
     }
 }
 

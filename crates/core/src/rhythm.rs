@@ -11,6 +11,7 @@ mod bursts;
 mod cycle;
 mod data;
 mod exact;
+mod fit;
 mod matching;
 mod models;
 mod notes;
@@ -132,6 +133,21 @@ pub struct Timer {
     pub ends: usize,
 }
 
+/// How well the clock that leads fits the ends (since it was last set anew).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Fit {
+    /// Ends that are its ticks.
+    pub ends: usize,
+    /// Of so many that could be.
+    pub of: usize,
+    /// Standard deviation of one cycle (of one tick, on a grid), seconds. Below the stamps' step it
+    /// is what the stamps allow.
+    pub scatter_s: f64,
+    /// Probability that chance alone makes what is left over as alike from tick to tick: where it is
+    /// small, something more is going on. `None` where the stamps hide it or there are few ticks.
+    pub pattern_p: Option<f64>,
+}
+
 /// What one end is to the clock that leads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Beat {
@@ -166,6 +182,8 @@ pub struct Reading {
     /// What each end is to the clock that leads, by index of its span, in the order of time; empty
     /// where none leads. The first of a series has nothing before it and is missing.
     pub beats: Vec<(usize, Beat)>,
+    /// How well it fits; `None` where none leads, or two timers do.
+    pub fit: Option<Fit>,
     /// What that clock counts from.
     pub counts_from: Option<CountsFrom>,
     /// Two, where the clock was changed at a date; [`Rhythm`] is then of the second. Else none.

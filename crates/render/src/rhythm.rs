@@ -6,7 +6,7 @@ use crate::text::capital;
 use crate::{plots, svg};
 use hopclock_core::report::Input;
 use hopclock_core::rhythm::plot::{Plots, length};
-use hopclock_core::rhythm::{Model, Rhythm, Timer};
+use hopclock_core::rhythm::{Fit, Model, Rhythm, Timer};
 use hopclock_core::terms::Anchor;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -45,6 +45,8 @@ pub struct Entry {
     pub regimes: Vec<Regime>,
     /// Both, the busier first, where it takes two timers. Else none.
     pub timers: Vec<Timer>,
+    /// How well the clock that leads fits; null where none does, or two timers do.
+    pub fit: Option<Fit>,
     /// Ends that seem to have gone unlogged.
     pub unseen: Vec<Unseen>,
     /// Why the anchor is undetermined; null where it is named.
@@ -257,6 +259,7 @@ fn numbers(entry: &Entry) -> Vec<String> {
     if let Some(delay) = rhythm.reconnect_delay_s {
         says.push(format!("Reconnected after {delay:.2} s (median)."));
     }
+    says.extend(entry.fit.as_ref().map(fits));
     for jump in &entry.breaks {
         let at = jump.when.as_deref().map(|w| format!(" ({w})")).unwrap_or_default();
         let way = if jump.shift_s < 0.0 { "earlier" } else { "later" };
@@ -270,6 +273,25 @@ fn numbers(entry: &Entry) -> Vec<String> {
         says.push(format!("{ends} to have gone unlogged, {more}before ending {}.", first.ending));
     }
     says
+}
+
+/// Beyond this what is left over has no pattern to speak of.
+const PATTERN: f64 = 0.01;
+
+/// How well a clock fits, in words.
+fn fits(fit: &Fit) -> String {
+    let beat = match fit.of - fit.ends {
+        0 => format!("All {} ends that could be are on its beat", fit.of),
+        _ => format!("{} of {} ends are on its beat", fit.ends, fit.of),
+    };
+    let left = match fit.pattern_p {
+        None => String::new(),
+        Some(p) if p < PATTERN => {
+            ", and what is left over has a pattern: something more is going on".to_owned()
+        }
+        Some(_) => ", and what is left over has no pattern".to_owned(),
+    };
+    format!("{beat}, with a scatter of {:.2} s{left}.", fit.scatter_s)
 }
 
 fn models(models: &[Model], page: Page, out: &mut dyn Write) -> io::Result<()> {

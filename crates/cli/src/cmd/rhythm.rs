@@ -272,6 +272,7 @@ fn entry(gathered: &Gathered, catalogue: &Catalogue, zone: &TimeZone) -> Entry {
         breaks: reading.breaks.iter().map(|b| jump(b, spans, zone)).collect(),
         regimes: reading.regimes.iter().map(|r| regime(r, spans, zone)).collect(),
         timers: reading.timers,
+        fit: reading.fit,
         unseen: unseen(&reading.beats),
         why: reading.why,
         next: reading.next,

@@ -69,6 +69,9 @@ pub(super) struct Fit {
     pub(super) ln_seen: f64,
     /// What each end was, by index; filled only on request.
     pub(super) parts: Vec<(usize, Part)>,
+    /// How far each tick was from where it was foreseen, in standard deviations of what was
+    /// foreseen; filled only on request.
+    pub(super) left: Vec<f64>,
 }
 
 impl Fit {
@@ -89,13 +92,15 @@ struct State {
 }
 
 /// Tallies for the predictive shares.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     ticks: f64,
     missed: f64,
     strange: f64,
     late: f64,
     ln_seen: f64,
+    /// [`Fit::left`], where it is asked for.
+    left: Option<Vec<f64>>,
 }
 
 /// Odds per end that a grid moves for good.
@@ -171,7 +176,7 @@ pub(super) fn run(times: &Times<'_>, set: &Setup, keep: bool) -> Option<Fit> {
     let (c0, sd0) = set.period;
     let first = *times.ends.first()?;
     let mut st = State { x: first, c: c0, xx: seen_var, xc: 0.0, cc: sd0 * sd0 };
-    let mut tally = Tally::default();
+    let mut tally = Tally { left: keep.then(Vec::new), ..Tally::default() };
     let mut ln_z = 0.0;
     let mut parts: Vec<(usize, Part)> = Vec::new();
     for (i, &end) in times.ends.iter().enumerate() {
@@ -195,7 +200,8 @@ pub(super) fn run(times: &Times<'_>, set: &Setup, keep: bool) -> Option<Fit> {
     let (ln_mass, period, var) = flatten(&st, ln_z, set.period);
     let ticks = tally.ticks as usize;
     let ln_seen = tally.ln_seen;
-    Some(Fit { ln_mass, period, var, last: (st.x, st.xx), ticks, ln_seen, parts })
+    let left = tally.left.unwrap_or_default();
+    Some(Fit { ln_mass, period, var, last: (st.x, st.xx), ticks, ln_seen, parts, left })
 }
 
 /// Takes the search's own bell out again: what is left is the likelihood as a function of the
@@ -309,6 +315,7 @@ fn absorb(st: &mut State, tally: &mut Tally, ln_z: &mut f64, set: &Setup, h: &He
         tally.ticks += 1.0;
         tally.missed += k - 1.0;
         tally.ln_seen += ln_seen;
+        tally.left.iter_mut().for_each(|left| left.push(residual / var.sqrt()));
         return Part::Tick(k as u32);
     }
     if ln_hour > ln_odd {

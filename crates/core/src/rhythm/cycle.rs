@@ -27,7 +27,7 @@ const PLACES: usize = 24;
 
 /// Late ticks among all (pseudo-counts of late and other ticks): who backs off at all does so
 /// often.
-const OFTEN: (f64, f64) = (0.3, 3.0);
+const OFTEN: (f64, f64) = (0.5, 1.5);
 
 /// How a delay is spread about its mean, by its standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,8 +44,9 @@ enum Shape {
 
 /// The shapes, as far as stamps show them.
 const SHAPES: [Shape; 4] = [Shape::Bell, Shape::HalfBell, Shape::Exponential, Shape::Flat];
-/// A shape whose evidence (natural logarithm) is this much worse than another's counts as much:
-/// where delays end and back-offs begin is a matter of words, and the interval holds for either.
+/// A shape whose evidence (natural logarithm) is at most this much worse than another's is a view of
+/// its own: where delays end and back-offs begin is a matter of words, and the interval holds for
+/// each of them.
 const AS_GOOD: f64 = 8.0;
 
 /// One end and what it counts from.
@@ -80,13 +81,12 @@ struct Course {
     backs_off: bool,
 }
 
-/// The posterior of the cycle's length near `about` (mean, standard deviation), as narrow bells
-/// (weight, mean, variance) whose weights sum to one.
-pub(super) fn posterior(
-    times: &Times<'_>,
-    setup: &Setup,
-    about: (f64, f64),
-) -> Option<Vec<(f64, f64, f64)>> {
+/// Narrow bells (weight, mean, variance) whose weights sum to one.
+pub(super) type Bells = Vec<(f64, f64, f64)>;
+
+/// The posterior of the cycle's length near `about` (mean, standard deviation), once for each shape
+/// of delay that fits.
+pub(super) fn posterior(times: &Times<'_>, setup: &Setup, about: (f64, f64)) -> Option<Vec<Bells>> {
     let step = (12.0 * setup.rounding).sqrt();
     if setup.kind == Kind::Grid || setup.scatter > WIDE * about.0 || about.0 < 4.0 * step {
         return None;
@@ -111,13 +111,15 @@ pub(super) fn posterior(
     let starts = starts.iter().filter(|p| p.ln > top - FAINT - AS_GOOD);
     let each: Vec<(f64, Points)> = starts.map(|p| course.points(p)).map(evidence).collect();
     let best = each.iter().map(|e| e.0).fold(f64::NEG_INFINITY, f64::max);
-    let bells = each.into_iter().flat_map(|(ln, points)| {
-        let share = (ln + AS_GOOD - best).min(0.0) - ln;
-        points.into_iter().map(move |(w, c, var)| ((w + share).exp(), c, var))
-    });
-    let bells: Vec<(f64, f64, f64)> = bells.filter(|b| b.0 > 1e-7).collect();
-    let all: f64 = bells.iter().map(|b| b.0).sum();
-    (!bells.is_empty()).then(|| bells.into_iter().map(|(w, c, v)| (w / all, c, v)).collect())
+    let fits = each.into_iter().filter(|(ln, _)| *ln > best - AS_GOOD);
+    let view = |(ln, points): (f64, Points)| {
+        let bells = points.into_iter().map(|(w, c, var)| ((w - ln).exp(), c, var));
+        let bells: Bells = bells.filter(|b| b.0 > 1e-7).collect();
+        let all: f64 = bells.iter().map(|b| b.0).sum();
+        bells.into_iter().map(|(w, c, v)| (w / all, c, v)).collect()
+    };
+    let views: Vec<Bells> = fits.map(view).filter(|v: &Bells| !v.is_empty()).collect();
+    (!views.is_empty()).then_some(views)
 }
 
 /// The evidence of a shape, the logarithm of its points' sum.

@@ -33,7 +33,10 @@ pub(super) struct Score {
     /// Logarithm of the evidence.
     pub(super) ln: f64,
     /// Logarithm of the best likelihood any plausible parameters give; minus infinity where unused.
+    /// Of a free clock that of its grid.
     pub(super) ln_peak: f64,
+    /// The same of a loop, for a free clock; else minus infinity.
+    pub(super) ln_loop: f64,
     /// Posterior of the period: (weight, mean, variance); weights sum to one. Empty: no period.
     pub(super) periods: Vec<(f64, f64, f64)>,
     /// The best setting, to run again for the details.
@@ -77,19 +80,15 @@ pub(super) fn score(fits: &Fits, (anchor, prior): (Anchor, f64), extra: Extra) -
 
 /// A schedule of the wall clock.
 fn wall(times: &Times<'_>, gaps: &[f64], data: &Data) -> Option<Score> {
-    let longest = gaps.iter().copied().fold(0.0, f64::max);
-    let typical = super::data::median(gaps);
     let mut each: Vec<(f64, f64, Setup, f64)> = Vec::new();
-    for (period, share) in prior::WALL {
-        if period > 1.5 * longest || period < typical / 40.0 {
-            continue;
-        }
+    for (period, share) in keepable(gaps, data.step) {
         let search = Search {
             kind: Kind::Grid,
             at: &[(period, 0.0)],
             step: data.step,
             strangers: FEW,
             hour_shift: period > 10_000.0,
+            tight: &[],
         };
         for (ln_w, setup, fit) in search::fits(times, &search) {
             // A stamp says its moment or up to a step less.
@@ -105,9 +104,32 @@ fn wall(times: &Times<'_>, gaps: &[f64], data: &Data) -> Option<Score> {
     let ln_peak = each.iter().map(|e| e.3).fold(f64::NEG_INFINITY, f64::max);
     let periods = each.iter().map(|e| ((e.0 - ln).exp(), e.1, 0.0)).filter(|p| p.0 > 1e-6);
     let periods = periods.collect();
-    let blank = plain(Anchor::Wall, 0.15, ln);
+    let blank = plain(Anchor::Wall, 0.2, ln);
     Some(Score { ln_peak, periods, setup: Some(best.2), ..blank })
 }
+
+/// The periods a schedule of these gaps may keep, with their weights: those that divide a day or a
+/// week, and any even beat that stands where gaps do.
+fn keepable(gaps: &[f64], step: f64) -> Vec<(f64, f64)> {
+    let longest = gaps.iter().copied().fold(0.0, f64::max);
+    let typical = super::data::median(gaps);
+    let within = |t: f64| t <= 1.5 * longest && t >= typical / 40.0;
+    let at = candidates(gaps);
+    let near = |t: f64| at.iter().any(|(c, _)| (c - t).abs() < BESIDE * t + step);
+    let mut all: Vec<(f64, f64)> = prior::schedules().filter(|(t, _)| within(*t)).collect();
+    for (period, share) in prior::beats().filter(|(t, _)| near(*t)) {
+        match all.iter_mut().find(|(t, _)| *t == period) {
+            Some((_, known)) => *known += share,
+            None => all.push((period, share)),
+        }
+    }
+    all
+}
+
+/// Where a schedule may be, a free clock is looked for within this share of its period.
+const DRIFTS: f64 = 3e-4;
+/// A beat further than this share of itself from where gaps stand is not looked at.
+const BESIDE: f64 = 0.05;
 
 /// Two scores of one anchor, weighed `a` to `b`, as one.
 pub(super) fn merge(a: Option<Score>, b: Option<Score>, (wa, wb): (f64, f64)) -> Option<Score> {
@@ -179,7 +201,14 @@ fn open(data: &Data) -> Option<Score> {
     let one = |times: &Times<'_>| {
         let ages = times.ages();
         let at = candidates(&ages);
-        let search = Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+        let search = Search {
+            kind,
+            at: &at,
+            step: data.step,
+            strangers: FEW,
+            hour_shift: false,
+            tight: &[],
+        };
         let sharp = score(&search::fits(times, &search), (Anchor::Open, 0.48), extra);
         let setup = sharp.as_ref().and_then(|s| s.setup);
         let both = merge(sharp, spread_age(&ages), (0.8, 0.2));
@@ -199,7 +228,8 @@ fn open(data: &Data) -> Option<Score> {
 fn mixed(data: &Data, times: &Times<'_>, ages: &[f64]) -> Option<Score> {
     let (kind, extra) = aging(data);
     let at = candidates(ages);
-    let search = Search { kind, at: &at, step: data.step, strangers: MANY, hour_shift: false };
+    let search =
+        Search { kind, at: &at, step: data.step, strangers: MANY, hour_shift: false, tight: &[] };
     let named = (Anchor::Mixed, 0.05);
     let one = score(&search::fits(times, &search), named, extra);
     let mixed = merge(one, several::of(data, extra), (0.6, 0.4));
@@ -219,6 +249,7 @@ fn plain(anchor: Anchor, prior: f64, ln: f64) -> Score {
         prior,
         ln,
         ln_peak: f64::NEG_INFINITY,
+        ln_loop: f64::NEG_INFINITY,
         periods: Vec::new(),
         setup: None,
         grid: None,
@@ -237,32 +268,45 @@ fn grids(data: &Data, times: &Times<'_>, bursts: Option<&Bursts>) -> Vec<Option<
     let gaps: Vec<f64> = ends.windows(2).map(|w| w[1] - w[0]).collect();
     let named = (Anchor::FreeRunning, 0.08);
     let grid = |times: &Times<'_>| {
-        let at = candidates(&times.gaps());
+        let gaps = times.gaps();
+        let at = candidates(&gaps);
+        let kept = keepable(&gaps, data.step);
+        let tight: Vec<(f64, f64)> = kept.iter().map(|(t, _)| (*t, DRIFTS * t)).collect();
         let search = Search {
             kind: Kind::Grid,
             at: &at,
             step: data.step,
             strangers: FEW,
             hour_shift: false,
+            tight: &tight,
         };
         score(&search::fits(times, &search), named, Extra::Drift)
     };
     let grid = regime::scored(&own, Begins::Anywhere, &grid);
     let at = candidates(&gaps);
-    let search =
-        Search { kind: Kind::Loop, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+    let search = Search {
+        kind: Kind::Loop,
+        at: &at,
+        step: data.step,
+        strangers: FEW,
+        hour_shift: false,
+        tight: &[],
+    };
     let round = score(&search::fits(&own, &search), named, Extra::Delay);
     // A loop's noise adds up as an age's does: only the grid can be told from it by likelihood.
     let peak = grid.as_ref().map_or(f64::NEG_INFINITY, |g| g.ln_peak);
+    let ln_loop = round.as_ref().map_or(f64::NEG_INFINITY, |r| r.ln_peak);
     let best = grid.as_ref().filter(|g| g.change.is_none()).and_then(|g| g.setup);
     let periods = either(grid.as_ref(), round.as_ref());
     let free = merge(grid, round, (0.85, 0.15));
-    let free = free.map(|s| Score { prior: 0.08, ln_peak: peak, grid: best, periods, ..s });
+    let free =
+        free.map(|s| Score { prior: 0.08, ln_peak: peak, ln_loop, grid: best, periods, ..s });
     let schedule = |times: &Times<'_>| wall(times, &times.gaps(), data);
     let mut all = vec![regime::scored(&own, Begins::Anywhere, &schedule), free];
     for score in all.iter_mut().flatten() {
         score.ln += rest;
         score.ln_peak += rest;
+        score.ln_loop += rest;
     }
     if heads.is_some() {
         let ln = spread::ln_random(&gaps, data.step) + rest;
@@ -297,14 +341,21 @@ fn silences(data: &Data, ages: &[f64], scores: &mut Vec<Option<Score>>) {
     for score in scores.iter_mut().flatten() {
         score.ln += ln_quiet;
         score.ln_peak += ln_quiet;
+        score.ln_loop += ln_quiet;
     }
     let last = data.ends.iter().zip(&data.silences).map(|(e, s)| s.map(|s| e - s));
     let last: Vec<Option<f64>> = last.collect();
     let times = Times { ends: &data.ends, opens: &last };
     let timer = |times: &Times<'_>| {
         let at = candidates(&times.ages());
-        let search =
-            Search { kind: Kind::Age, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+        let search = Search {
+            kind: Kind::Age,
+            at: &at,
+            step: data.step,
+            strangers: FEW,
+            hour_shift: false,
+            tight: &[],
+        };
         score(&search::fits(times, &search), (Anchor::Idle, 0.25), Extra::Lateness)
     };
     let idle = regime::scored(&times, Begins::Apart, &timer);
@@ -329,9 +380,9 @@ fn followed(data: &Data, score: &Score) -> (Vec<usize>, Vec<f64>, Vec<Option<f64
     (order, ends, opens)
 }
 
-/// The posterior of the period near its best value with nothing decided about any end; `None` where
-/// the filter's word must do.
-pub(super) fn sharper(data: &Data, score: &Score) -> Option<Vec<(f64, f64, f64)>> {
+/// The posterior of the period near its best value with nothing decided about any end, once for each
+/// view of its delays; `None` where the filter's word must do.
+pub(super) fn sharper(data: &Data, score: &Score) -> Option<Vec<cycle::Bells>> {
     let setup = score.setup?;
     if score.change.is_some() && data.parallel {
         return None;
@@ -343,12 +394,28 @@ pub(super) fn sharper(data: &Data, score: &Score) -> Option<Vec<(f64, f64, f64)>
     let (mean, var) = moments(&own);
     let share: f64 = own.iter().map(|p| p.0).sum();
     let found = cycle::posterior(&times, &setup, (mean, var.sqrt()))?;
-    let rest = score.periods.iter().filter(|p| !near(p)).copied();
-    Some(found.into_iter().map(|(w, c, v)| (w * share, c, v)).chain(rest).collect())
+    let rest = || score.periods.iter().filter(|p| !near(p)).copied();
+    let whole = |view: cycle::Bells| {
+        view.into_iter().map(|(w, c, v)| (w * share, c, v)).chain(rest()).collect()
+    };
+    Some(found.into_iter().map(whole).collect())
 }
 
 /// Periods closer than this share are one.
 const NEAR: f64 = 0.02;
+
+/// What each end of the clock's latest regime was, and how far its ticks were from where they were
+/// foreseen, in standard deviations.
+pub(super) fn course(data: &Data, score: &Score) -> (Vec<(usize, beat::Part)>, Vec<f64>) {
+    let (_, ends, opens) = followed(data, score);
+    let times = Times { ends: &ends, opens: &opens };
+    let shared = score.setup.is_some_and(|s| s.kind == Kind::Walk);
+    let since = |c: &Change| c.at.saturating_sub(usize::from(shared));
+    let from = score.change.as_ref().map_or(0, since);
+    let times = regime::part(&times, from, ends.len());
+    let seen = score.setup.and_then(|s| beat::run(&times, &s, true));
+    seen.map(|f| (f.parts, f.left)).unwrap_or_default()
+}
 
 /// The parts the best setting of `score` saw in the data, by index of the end.
 pub(super) fn parts(data: &Data, score: &Score) -> Vec<(usize, beat::Part)> {
@@ -394,7 +461,8 @@ pub(super) fn grid(data: &Data) -> Option<(f64, f64)> {
 fn gaps_alone(data: &Data, kind: Kind, extra: Extra) -> Option<(f64, f64)> {
     let times = Times { ends: &data.ends, opens: &[] };
     let at = candidates(&data.gaps());
-    let search = Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false };
+    let search =
+        Search { kind, at: &at, step: data.step, strangers: FEW, hour_shift: false, tight: &[] };
     let found = score(&search::fits(&times, &search), (Anchor::Open, 1.0), extra)?;
     Some(moments(&found.periods))
 }

@@ -40,6 +40,12 @@ pub(super) fn said_of_breaks(out: &mut Reading) {
              clock would have kept its phase."
                 .to_owned(),
         );
+    } else if out.rhythm.anchor == Anchor::Undetermined && no_connection(out) {
+        out.next.push(
+            "Find out whether the host whose clock it may be is kept by NTP, and watch for longer: a \
+             schedule stays on its second, a free clock wanders off it."
+                .to_owned(),
+        );
     } else if out.breaks.is_empty() && out.rhythm.anchor == Anchor::Undetermined && !counts(out) {
         let by_hand = "Restart one connection by hand and see when it dies: a timer counted from \
                        the open moves with it, a schedule does not.";
@@ -74,6 +80,12 @@ pub(super) fn said_of_hours(data: &Data, parts: &[(usize, Part)], period: f64, o
 }
 
 const HOUR: f64 = 3600.0;
+
+/// Whether a schedule and a free clock are what is left: a restart by hand tells neither.
+fn no_connection(out: &Reading) -> bool {
+    let of = |a: Anchor| out.models.iter().find(|m| m.anchor == a).map_or(0.0, |m| m.probability);
+    of(Anchor::Wall) + of(Anchor::FreeRunning) > 0.95
+}
 
 /// Whether a count of requests is what is left beside a timer: a restart by hand tells nothing.
 fn counts(out: &Reading) -> bool {

@@ -36,24 +36,60 @@ fn round() -> impl Iterator<Item = (f64, f64)> {
 }
 
 /// Periods a schedule keeps to the wall clock, with their weights: they divide a day or a week.
-pub(super) const WALL: [(f64, f64); 16] = [
+const WALL: [(f64, f64); 21] = [
+    (5.0, 0.006),
+    (10.0, 0.010),
+    (15.0, 0.006),
+    (20.0, 0.004),
+    (30.0, 0.014),
     (60.0, 0.01),
     (300.0, 0.03),
     (600.0, 0.03),
     (900.0, 0.04),
     (1200.0, 0.01),
     (1800.0, 0.06),
-    (3600.0, 0.17),
+    (3600.0, 0.16),
     (7200.0, 0.05),
     (10800.0, 0.03),
     (14400.0, 0.05),
     (21600.0, 0.06),
     (28800.0, 0.05),
-    (43200.0, 0.12),
-    (86400.0, 0.22),
+    (43200.0, 0.11),
+    (86400.0, 0.20),
     (172_800.0, 0.01),
     (604_800.0, 0.06),
 ];
+
+/// Share of schedules that keep another even beat, as programs do that wait for the next full
+/// multiple: half of them one of the other round numbers, half any whole number of seconds below a
+/// minute, the smaller the likelier.
+const BEAT_SHARE: f64 = 0.3;
+
+/// Schedules that divide a day or a week, with their weights.
+pub(super) fn schedules() -> impl Iterator<Item = (f64, f64)> {
+    WALL.iter().map(|(t, w)| (*t, (1.0 - BEAT_SHARE) * w))
+}
+
+/// The others, with their weights: with [`schedules`] they sum to one. A number may stand twice.
+pub(super) fn beats() -> impl Iterator<Item = (f64, f64)> {
+    let other = || round().filter(|(t, _)| WALL.iter().all(|w| w.0 != *t));
+    let (all, harmonic) =
+        (other().map(|r| r.1).sum::<f64>(), seconds().map(|t| 1.0 / t).sum::<f64>());
+    let round = other().map(move |(t, w)| (t, w / all));
+    let any = seconds().map(move |t| (t, 1.0 / (t * harmonic)));
+    round.chain(any).map(|(t, w)| (t, BEAT_SHARE / 2.0 * w))
+}
+
+/// Whole numbers of seconds below a minute.
+fn seconds() -> impl Iterator<Item = f64> {
+    (1..60_u8).map(f64::from)
+}
+
+/// Whether a period divides a day or is a whole number of days.
+pub(super) fn divides_a_day(period: f64) -> bool {
+    let whole = |x: f64| (x - x.round()).abs() < 1e-9;
+    whole(86_400.0 / period) || whole(period / 86_400.0)
+}
 
 /// Reconnect delays: log-uniform between a millisecond and 100 s (0.4), and between 0.1 s and 10 s
 /// (0.6), where programs' own pauses lie.
@@ -157,11 +193,11 @@ fn any_number(c: f64) -> f64 {
     (1.0 - ROUND_SHARE) / (c.max(0.1) * (1e7_f64).ln())
 }
 
-/// Whether a free clock would keep such a period: within 300 ppm of a round number. Other clocks
-/// may keep any.
+/// Whether a free clock would keep such a period: within 300 ppm of a round number or of a few
+/// whole seconds. Other clocks may keep any.
 pub(super) fn plausible(c: f64, sd: f64, extra: Extra) -> bool {
     let near = |t: f64| (c - t).abs() < 3e-4 * t + 2.0 * sd;
-    extra != Extra::Drift || round().any(|(t, _)| near(t))
+    extra != Extra::Drift || round().any(|(t, _)| near(t)) || seconds().any(near)
 }
 
 /// The round number a cycle of `c` ± `sd` most likely stands on, if it is likelier than none.
@@ -177,8 +213,12 @@ pub(super) fn round_under(c: f64, sd: f64, extra: Extra) -> Option<f64> {
 
 /// Factor for the phase of a schedule against a phase without meaning: `at` is the local time of
 /// day of a tick, known to ± `sd`. Schedules run on a whole hour (0.35) or minute (0.35), and what
-/// they do shows between 10 ms and 30 s later; the rest (0.3) run whenever.
+/// they do shows between 10 ms and 30 s later; the rest (0.3) run whenever. What does not divide a day has
+/// no phase in it.
 pub(super) fn phase(at: f64, sd: f64, period: f64) -> f64 {
+    if !divides_a_day(period) {
+        return 1.0;
+    }
     let whole = |unit: f64| {
         let unit = unit.min(period);
         let past = at.rem_euclid(unit);
@@ -229,4 +269,17 @@ pub(super) fn ln_sum(terms: &[f64]) -> f64 {
         return top;
     }
     top + terms.iter().map(|t| (t - top).exp()).sum::<f64>().ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_share_all_of_their_prior() {
+        let all: f64 = schedules().chain(beats()).map(|(_, w)| w).sum();
+        assert!((all - 1.0).abs() < 1e-9, "{all}");
+        let (day, odd) = (divides_a_day(43_200.0), divides_a_day(7.0));
+        assert!(day && divides_a_day(604_800.0) && !odd && !divides_a_day(4500.0));
+    }
 }

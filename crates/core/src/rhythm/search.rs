@@ -64,6 +64,9 @@ pub(super) struct Search<'a> {
     pub(super) kind: Kind,
     /// Where its period may be: (centre, half width); a half width of 0 is exactly there.
     pub(super) at: &'a [(f64, f64)],
+    /// The same, with a width that does not grow with the scatter: ends that went unlogged at once
+    /// hide a wide period's count.
+    pub(super) tight: &'a [(f64, f64)],
     /// Step of the stamps.
     pub(super) step: f64,
     /// Pseudo-counts of strangers and ticks.
@@ -127,8 +130,12 @@ fn node(times: &Times<'_>, Guided { search, near }: &Guided<'_>, x: f64) -> Node
     let scatter = x.exp();
     let stamps = if search.kind == Kind::Age { 2.0 } else { 1.0 };
     let mut found: Vec<(Setup, Fit)> = Vec::new();
-    for &(centre, half, guide) in *near {
+    let grown = |&(centre, half, guide): &(f64, f64, f64)| {
         let wide = if half > 0.0 { half + 2.0 * scatter + stamps * search.step } else { 0.0 };
+        (centre, wide, guide)
+    };
+    let tight = search.tight.iter().map(|(centre, wide)| (*centre, *wide, f64::INFINITY));
+    for (centre, wide, guide) in near.iter().map(grown).chain(tight) {
         let setup = Setup {
             kind: search.kind,
             period: (centre, wide.min(0.5 * centre)),

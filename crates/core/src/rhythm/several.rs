@@ -122,8 +122,14 @@ fn timer(ages: &[Age], data: &Data, cluster: &Cluster, extra: Extra) -> Option<S
     let opens: Vec<Option<f64>> = own.iter().map(|a| Some(a.1)).collect();
     let times = Times { ends: &ends, opens: &opens };
     let at = [cluster.at];
-    let search =
-        Search { kind: Kind::Age, at: &at, step: data.step, strangers: FIRM, hour_shift: false };
+    let search = Search {
+        kind: Kind::Age,
+        at: &at,
+        step: data.step,
+        strangers: FIRM,
+        hour_shift: false,
+        tight: &[],
+    };
     models::score(&search::fits(&times, &search), (Anchor::Mixed, 0.05), extra)
 }
 

@@ -158,3 +158,58 @@ fn a_fixed_age_of_a_busy_connection_counts_from_the_open() {
     assert_eq!(r.rhythm.anchor, Anchor::Open, "{}", show(&r));
     assert!(r.notes.iter().any(|n| n.contains("reconnect delay is")), "{}", show(&r));
 }
+
+/// Ends on a grid that starts at a full minute, stamped to the thousandth.
+fn beat(period: f64, n: i32, scatter: f64, dice: &mut Dice) -> Series {
+    let at = |i: i32| f64::from(i) * period + 0.3 + scatter * dice.normal();
+    let fine =
+        |s: f64| Moment::from_ns(1_715_310_840_000_000_000 + (s * 1e3).floor() as i64 * 1_000_000);
+    let span = |end| Span { open: None, last_activity: None, end };
+    let spans = (0..n).map(at).map(|s| span(fine(s))).collect();
+    Series { spans, resolution: Gap::from_millis(1), offset_s: 0 }
+}
+
+#[test]
+fn a_schedule_of_some_seconds_is_no_free_clock() {
+    let mut dice = Dice(41);
+    for period in [5.0, 7.0, 12.0, 45.0, 60.0, 350.0] {
+        for n in [7, 10, 14] {
+            for scatter in [0.001, 0.01, 0.1] {
+                let r = read(&beat(period, n, scatter, &mut dice));
+                let said = r.rhythm.anchor;
+                let fine = matches!(said, Anchor::Undetermined | Anchor::Wall);
+                assert!(fine, "{period} {n} {scatter} {}", show(&r));
+                let wall = r.models.iter().find(|m| m.anchor == Anchor::Wall).unwrap();
+                assert!(wall.probability > 0.02, "{period} {n} {scatter} {}", show(&r));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_schedule_of_some_seconds_is_named_when_its_drift_is_bounded() {
+    let r = read(&beat(7.0, 200, 0.003, &mut Dice(42)));
+    assert_eq!(r.rhythm.anchor, Anchor::Wall, "{}", show(&r));
+    let free = read(&beat(7.0 * (1.0 + 80e-6), 200, 0.003, &mut Dice(43)));
+    assert_eq!(free.rhythm.anchor, Anchor::FreeRunning, "{}", show(&free));
+}
+
+#[test]
+fn what_is_left_over_tells_whether_the_clock_explains_all() {
+    let r = read(&story(0.6, Some(14)));
+    let fit = r.fit.unwrap();
+    assert_eq!((fit.ends, fit.of), (26, 27), "{}", show(&r));
+    assert!((0.3..1.2).contains(&fit.scatter_s), "{fit:?}");
+    assert!(fit.pattern_p.is_some_and(|p| p > 0.01), "{fit:?}");
+    // A delay that swells and falls over the day is more than a timer and chance.
+    let mut t = 0.0;
+    let swell = |i: i32| 5.0 + 4.0 * (f64::from(i) / 6.0).sin();
+    let times: Vec<f64> = (0..60)
+        .map(|i| {
+            t += 3600.0 + swell(i);
+            t
+        })
+        .collect();
+    let fit = read(&ends(&times)).fit.unwrap();
+    assert!(fit.pattern_p.is_some_and(|p| p < 1e-3), "{fit:?}");
+}

@@ -6,6 +6,7 @@
 use super::beat::{Kind, Part};
 use super::bursts::Bursts;
 use super::data::{self, Data};
+use super::fit;
 use super::models::{self, Score};
 use super::notes;
 use super::power;
@@ -81,6 +82,7 @@ fn blank(events: usize) -> Reading {
         models: Vec::new(),
         breaks: Vec::new(),
         beats: Vec::new(),
+        fit: None,
         counts_from: None,
         regimes: Vec::new(),
         timers: Vec::new(),
@@ -117,6 +119,7 @@ pub(super) fn of(data: &Data, given: usize) -> Reading {
         out.timers = clock.score.timers.iter().map(timer).collect();
         out.beats = beats(&data, clock);
         out.breaks = breaks(&out.beats);
+        out.fit = fit::of(&data, &clock.score);
         out.counts_from = clock.score.setup.map(|s| match s.kind {
             Kind::Walk => CountsFrom::Before,
             Kind::Loop | Kind::Grid => CountsFrom::Grid,
@@ -226,7 +229,8 @@ fn name(data: &Data, ranked: &[Ranked], ages: usize) -> (Anchor, Option<String>)
     if let Some(why) = tied(data, ranked) {
         return (Anchor::Undetermined, Some(why.to_owned()));
     }
-    if lead == Anchor::Wall && !disciplined(ranked) {
+    let drifts = lead == Anchor::FreeRunning && drifts(data, ranked);
+    if lead == Anchor::Wall && !disciplined(ranked) || lead == Anchor::FreeRunning && !drifts {
         let why = "The times do not show whether the clock drifts: a schedule and a loop with a \
                    clock of its own both fit.";
         return (Anchor::Undetermined, Some(why.to_owned()));
@@ -316,11 +320,18 @@ fn tied(data: &Data, ranked: &[Ranked]) -> Option<&'static str> {
         }
     };
     let hidden = lead == Anchor::Open && ranked.first().is_some_and(|r| within_a_step(data, r));
-    if matches!(lead, Anchor::Open | Anchor::Wall) && same(find(Anchor::Wall)) {
-        return Some(
+    let wall = find(Anchor::Wall);
+    let level = lead == Anchor::FreeRunning && !drifts(data, ranked);
+    if (level || matches!(lead, Anchor::Open | Anchor::Wall)) && same(wall) {
+        let kept =
+            wall.and_then(|w| w.score.setup).is_some_and(|s| prior::divides_a_day(s.period.0));
+        return Some(if kept {
             "The drift is below what the stamps show and the period divides a day: a timer counted \
-             from the open and a schedule fit equally well.",
-        );
+             from the open and a schedule fit equally well."
+        } else {
+            "The drift is below what the stamps show: a timer counted from the open and a schedule \
+             that keeps an even beat fit equally well."
+        });
     }
     let steady = matches!(lead, Anchor::Open | Anchor::FreeRunning);
     if hidden || steady && same(find(Anchor::FreeRunning)) {
@@ -408,6 +419,19 @@ fn disciplined(ranked: &[Ranked]) -> bool {
     (mean - period).abs() + 2.0 * var.sqrt() < DISCIPLINED * period
 }
 
+/// Whether a free clock that leads is told from every schedule by more than its prior: it is seen to
+/// drift, or its noise to add up.
+fn drifts(data: &Data, ranked: &[Ranked]) -> bool {
+    let at = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
+    let (Some(free), Some(wall)) = (at(Anchor::FreeRunning), at(Anchor::Wall)) else {
+        return true;
+    };
+    let scatter = |s: &Score| s.setup.map_or(1.0, |s| s.scatter / data.step);
+    let scatter = scatter(free).min(scatter(wall)).min(1.0);
+    let slack = slack(data.ends.len() as f64, scatter);
+    free.ln_peak.max(free.ln_loop) - wall.ln_peak >= slack
+}
+
 /// The contract's word for an anchor.
 fn word(anchor: Anchor) -> &'static str {
     match anchor {
@@ -443,21 +467,24 @@ fn period(data: &Data, clock: &Ranked, ranked: &[Ranked], out: &mut Reading) {
         let var = var.unwrap_or(data.step * data.step);
         bells.iter_mut().for_each(|b| b.2 = var.max(1e-12));
     }
-    bells = models::sharper(data, &clock.score).unwrap_or(bells);
+    let mut views = models::sharper(data, &clock.score).unwrap_or_else(|| vec![bells]);
     if even(clock.score.anchor) && out.rhythm.anchor == Anchor::Undetermined && !data.has_opens() {
         // Which of them it is stays open, and so does the period.
         let rest = ranked.iter().filter(|r| even(r.score.anchor) && r.p < clock.p);
         for other in rest.filter(|r| r.score.change.is_none()) {
             let share = other.p / clock.p;
-            bells.extend(other.score.periods.iter().map(|b| (b.0 * share, b.1, b.2)));
+            let bells = || other.score.periods.iter().map(|b| (b.0 * share, b.1, b.2));
+            views.iter_mut().for_each(|view| view.extend(bells()));
         }
     }
-    let at = |q: f64| quantile(&bells, q);
-    let (mean, var) = models::moments(&bells);
+    // The interval holds whichever view of the delays is taken.
+    let at = |q: f64| views.iter().map(move |view| quantile(view, q));
+    let (low, high) = (at(0.025).fold(f64::INFINITY, f64::min), at(0.975).fold(0.0, f64::max));
+    let (mean, var) = models::moments(&views.concat());
     let sparse = f64::from(sparse(data, clock));
     let rhythm = &mut out.rhythm;
     rhythm.period_s = Some(mean);
-    (rhythm.low_s, rhythm.high_s) = (Some(at(0.025)), Some(at(0.975) * sparse));
+    (rhythm.low_s, rhythm.high_s) = (Some(low), Some(high * sparse));
     if sparse > 1.0 {
         out.notes.push(format!(
             "The latest ends come at every {sparse} periods alone: the clock may have been set to \
