@@ -512,8 +512,10 @@ pub struct LabRun {
 
 Measures are settings of a machine, options of the client's sockets and
 heartbeats; what is a matter of somebody's configuration or code is named and
-not tried. story is one stream kept in three ways, through a NAT that forgets
-it and on a frozen entry: which live, and what each costs.")]
+not tried. A timer that is said to move the end is raised as far as the lab
+can wait, and the end has to come as much later. story is one stream kept in
+three ways, through a NAT that forgets it and on a frozen entry: which live,
+and what each costs.")]
 pub struct LabFix {
     /// A name as `lab list` prints it, or `story`
     #[arg(value_name = "NAME")]

@@ -86,7 +86,7 @@ pub(crate) enum Said {
 }
 
 /// What a program's log told of its connections.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ends {
     /// It opened, or took, so many.
     pub opened: u32,
@@ -94,6 +94,8 @@ pub struct Ends {
     pub lost: u32,
     /// What it was told of the first of those, in its own words.
     pub first: Option<String>,
+    /// Seconds from the opening of that one until it was told.
+    pub lived_s: Option<f64>,
 }
 
 /// A log being written.
@@ -103,6 +105,8 @@ pub(crate) struct Journal {
     out: File,
     /// What it has told so far.
     pub ends: Ends,
+    /// When each pair of ends was opened.
+    opened: Vec<(SocketAddr, SocketAddr, Moment)>,
 }
 
 impl Style {
@@ -194,7 +198,7 @@ impl Style {
 impl Journal {
     /// Begins a log.
     pub(crate) fn begin(path: &Path, style: Style) -> io::Result<Self> {
-        Ok(Self { style, out: File::create(path)?, ends: Ends::default() })
+        Ok(Self { style, out: File::create(path)?, ends: Ends::default(), opened: Vec::new() })
     }
 
     /// Writes a line of the connection between these ends.
@@ -226,6 +230,15 @@ impl Journal {
             }
             Said::Note(level, text) => (level, text.to_owned(), None),
         };
+        match said {
+            Said::Connected | Said::Accepted => self.opened.push((local, peer, at)),
+            Said::Ended(broken, _) if broken != Broken::Own && self.ends.lost == 0 => {
+                let mut latest_first = self.opened.iter().rev();
+                let opened = latest_first.find(|(l, p, _)| (*l, *p) == (local, peer));
+                self.ends.lived_s = opened.map(|(.., opened)| at.since(*opened).secs_f64());
+            }
+            _ => {}
+        }
         self.count(said, error.as_deref());
         let line = self.line(at, level, &text, error.as_deref());
         writeln!(self.out, "{line}")

@@ -31,7 +31,7 @@ mod truth;
 pub use checks::Check;
 pub use folder::clean;
 pub use journal::Ends;
-pub use measure::Measures;
+pub use measure::{Measures, Moves};
 pub use run::{Outcome, Played, Runner};
 pub use scenario::Scenario;
 pub use scenarios::{ALL, STORY};

@@ -17,9 +17,51 @@ pub struct Measures {
     pub(crate) user_timeout_s: Option<f64>,
     /// The client says something of its protocol this often, in seconds.
     pub(crate) heartbeat_s: Option<f64>,
+    /// The run is about a timer that is so many seconds longer.
+    pub(crate) longer_s: u32,
+}
+
+/// A measure that moves an end, as far as the lab can wait for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moves {
+    /// What is changed.
+    pub measures: Measures,
+    /// The timer as it is, in seconds.
+    pub from_s: u32,
+    /// The timer as it is to be, in seconds.
+    pub to_s: u32,
+}
+
+/// The most a timer is raised: a run takes as long as its timer.
+const RAISED_MOST: u32 = 3;
+
+impl Moves {
+    /// The same in a run that is about a timer as much longer: what outlasts the old one in the
+    /// first run outlasts the new one in this.
+    pub fn outlasted(&self) -> Measures {
+        Measures { longer_s: self.to_s - self.from_s, ..self.measures.clone() }
+    }
 }
 
 impl Measures {
+    /// The same change of one timer of the box, raised as it says but no more than the lab can
+    /// wait for; `None` where it is no such change or its present value is not told.
+    pub fn moves(change: &Value) -> Option<Moves> {
+        let [row] = change.as_array()?.as_slice() else { return None };
+        let word = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+        let whole = |key: &str| word(key).split_whitespace().next()?.parse::<u32>().ok();
+        let (from_s, said_s) = (whole("from")?, whole("to")?);
+        if !word("key").contains("_timeout_") || said_s <= from_s {
+            return None;
+        }
+        let to_s = said_s.min(from_s.saturating_mul(RAISED_MOST));
+        let mut measures = Self::of(change)?;
+        for (.., value) in &mut measures.sysctls {
+            *value = to_s.to_string();
+        }
+        Some(Moves { measures, from_s, to_s })
+    }
+
     /// What a measure's `change` says, of a report (`hopclock.report/1`); `None` where the lab
     /// cannot do all of it.
     pub fn of(change: &Value) -> Option<Self> {
@@ -100,5 +142,22 @@ mod tests {
         assert_eq!(one("server", "config", "request timeout", "60 s"), None);
         assert_eq!(one("hop", "sysctl", "net.netfilter.x", "what the path needs"), None);
         assert_eq!(Measures::of(&json!([])), None);
+    }
+
+    #[test]
+    fn a_timer_is_raised_as_far_as_the_lab_can_wait_and_only_where_its_value_is_known() {
+        let established = "net.netfilter.nf_conntrack_tcp_timeout_established";
+        let raised = |key: &str, from: &str, to: &str| {
+            let row =
+                json!({ "role": "hop", "kind": "sysctl", "key": key, "from": from, "to": to });
+            Measures::moves(&json!([row]))
+        };
+        let moves = raised(established, "7", "14").unwrap();
+        assert_eq!((moves.from_s, moves.to_s), (7, 14));
+        let moves = raised(established, "4", "7440").unwrap();
+        assert_eq!((moves.to_s, moves.measures.sysctls[0].2.as_str()), (12, "12"));
+        assert_eq!(raised(established, "as it is", "7440"), None);
+        assert_eq!(raised(established, "14", "7"), None);
+        assert_eq!(raised("net.netfilter.nf_conntrack_tcp_be_liberal", "0", "1"), None);
     }
 }

@@ -93,7 +93,7 @@ impl Runner<'_> {
 
     fn one(&self, scenario: &Scenario) -> Outcome {
         let mut plan = Plan::draw(self.seed, scenario.name);
-        plan.timer_s = self.timer_s.unwrap_or(plan.timer_s);
+        plan.timer_s = self.timer_s.unwrap_or(plan.timer_s) + self.measures.longer_s;
         let family = if plan.v6 { "IPv6" } else { "IPv4" };
         let mut timer_s = plan.timer_s;
         let began = clock::monotonic();

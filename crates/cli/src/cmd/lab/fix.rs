@@ -9,7 +9,7 @@ use crate::{screen, signals};
 use hopclock_core::inquest::Court;
 use hopclock_core::report::Report;
 use hopclock_core::terms::Outcome as Told;
-use hopclock_lab::{Measures, Outcome, Runner, Scenario, Trouble as LabTrouble};
+use hopclock_lab::{Measures, Moves, Outcome, Runner, Scenario, Trouble as LabTrouble};
 use hopclock_live::kernel;
 use hopclock_render::{Label, Page, json};
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ use std::sync::atomic::AtomicBool;
 
 /// The name of the fix that is a comparison.
 const THE_STORY: &str = "story";
+/// The effect of which it is judged when the end came.
+const MOVES: &str = "moves-period";
 
 /// Plays, diagnoses, plays again.
 pub fn carry_out(typed: &LabFix) -> Result<Exit, Trouble> {
@@ -57,6 +59,21 @@ struct Proposal {
     says: String,
     effect: String,
     measures: Option<Measures>,
+    /// Of one that is said to move an end.
+    moves: Option<Moves>,
+}
+
+/// An end that is said to be moved.
+struct Moved {
+    before_s: f64,
+    after_s: f64,
+    foretold_s: f64,
+}
+
+/// Seconds by which an end may miss what was foretold: an event, a look and a poll on a busy
+/// machine, and a part of the way.
+fn slack(moves: &Moves) -> f64 {
+    1.5 + 0.2 * f64::from(moves.to_s - moves.from_s)
 }
 
 fn proposals(report: Option<&Report>) -> Vec<Proposal> {
@@ -68,6 +85,7 @@ fn proposals(report: Option<&Report>) -> Vec<Proposal> {
         says: text(fix, "do"),
         effect: text(fix, "effect"),
         measures: Measures::of(&fix["change"]),
+        moves: Measures::moves(&fix["change"]).filter(|_| fix["effect"] == MOVES),
     };
     fixes.unwrap_or_default().iter().map(one).collect()
 }
@@ -79,6 +97,8 @@ pub(super) struct Run {
     pub lost: u32,
     /// What a program was told first.
     pub first: Option<String>,
+    /// Seconds from the opening of that connection until it was told.
+    pub lived_s: Option<f64>,
     pub report: Option<Report>,
 }
 
@@ -129,6 +149,23 @@ impl Bench<'_> {
         self.judged(came)
     }
 
+    /// Plays one with what is proposed. An end that is said to be moved has to come: where it does
+    /// not in the time that this scenario takes, it is played once more, about the longer timer.
+    fn tried(
+        &self,
+        scenario: &Scenario,
+        proposal: &Proposal,
+        measures: Measures,
+    ) -> Result<Run, Trouble> {
+        let suffix = format!("+{}", proposal.id);
+        let Some(moves) = &proposal.moves else { return self.one(scenario, measures, &suffix) };
+        let run = self.one(scenario, moves.measures.clone(), &suffix)?;
+        if run.lost > 0 {
+            return Ok(run);
+        }
+        self.one(scenario, moves.outlasted(), &suffix)
+    }
+
     fn judged(&self, came: Option<Outcome>) -> Result<Run, Trouble> {
         let refused = |why: String| Trouble::Privilege(vec![why]);
         match came.map(|outcome| outcome.result) {
@@ -144,6 +181,11 @@ impl Bench<'_> {
                     opened: client.opened.max(server.opened),
                     lost: client.lost.max(server.lost),
                     first: client.first.or(server.first),
+                    // Whoever was told first knew when it was over.
+                    lived_s: [client.lived_s, server.lived_s]
+                        .into_iter()
+                        .flatten()
+                        .min_by(f64::total_cmp),
                     report,
                 })
             }
@@ -162,7 +204,7 @@ impl Bench<'_> {
                 let Some(measures) = proposal.measures.clone() else { continue };
                 let done = &done;
                 scope.spawn(move || {
-                    let run = self.one(scenario, measures, &format!("+{}", proposal.id));
+                    let run = self.tried(scenario, proposal, measures);
                     if let Ok(mut done) = done.lock() {
                         done.push((at, run));
                     }
@@ -186,18 +228,31 @@ struct Comparison<'c> {
 
 impl Comparison<'_> {
     /// What the measure is said to do is what it did; `None` where that is not to be seen here.
-    fn kept(proposal: &Proposal, run: &Run) -> Option<bool> {
+    fn kept(&self, proposal: &Proposal, run: &Run) -> Option<bool> {
         match proposal.effect.as_str() {
             "held" => Some(run.lost == 0),
             "not-held" => Some(run.lost > 0),
+            MOVES => {
+                let moves = proposal.moves.as_ref()?;
+                let came = self.moved(proposal, run);
+                Some(came.is_some_and(|m| (m.after_s - m.foretold_s).abs() <= slack(moves)))
+            }
             _ => None,
         }
+    }
+
+    /// When the end came, of a measure that is said to move it; `None` where it did not.
+    fn moved(&self, proposal: &Proposal, run: &Run) -> Option<Moved> {
+        let moves = proposal.moves.as_ref()?;
+        let (before_s, after_s) = (self.before.lived_s?, run.lived_s?);
+        let foretold_s = before_s + f64::from(moves.to_s - moves.from_s);
+        Some(Moved { before_s, after_s, foretold_s })
     }
 
     fn exit(&self) -> Exit {
         if self.tries.is_empty() {
             Exit::CannotSay
-        } else if self.tries.iter().any(|(p, run)| Self::kept(p, run) == Some(false)) {
+        } else if self.tries.iter().any(|(p, run)| self.kept(p, run) == Some(false)) {
             Exit::Findings
         } else {
             Exit::Answered
@@ -209,13 +264,16 @@ impl Comparison<'_> {
             json!({
                 "schema": "hopclock.fix/1", "scenario": self.scenario.name, "seed": self.seed, "kernel": kernel::release(),
                 "measure": measure, "connections": run.opened, "lost": run.lost,
-                "first": run.first, "diagnose": run.says(), "folder": run.folder,
+                "first": run.first, "lived_s": run.lived_s, "diagnose": run.says(),
+                "folder": run.folder,
             })
         };
         let mut rows = vec![row(Value::Null, &self.before)];
         for (proposal, run) in &self.tries {
             let measure = json!({ "id": proposal.id, "do": proposal.says, "effect": proposal.effect,
-                "kept": Self::kept(proposal, run) });
+                "kept": self.kept(proposal, run),
+                "timer_s": proposal.moves.as_ref().map(|m| [m.from_s, m.to_s]),
+                "foretold_s": self.moved(proposal, run).map(|m| m.foretold_s) });
             rows.push(row(measure, run));
         }
         rows
@@ -227,24 +285,43 @@ impl Comparison<'_> {
             Format::Json => json::pretty(&self.rows(), out),
             Format::Jsonl => self.rows().iter().try_for_each(|row| json::line(row, out)),
             Format::Markdown => {
-                writeln!(out, "| measure | said | connections | lost | diagnose |")?;
-                writeln!(out, "|---|---|---|---|---|")?;
+                writeln!(out, "| measure | said | so | connections | lost | lived | diagnose |")?;
+                writeln!(out, "|---|---|---|---|---|---|---|")?;
                 for row in self.rows() {
                     let word = |path: &str| {
                         row.pointer(path).and_then(Value::as_str).unwrap_or("–").to_owned()
                     };
                     writeln!(
                         out,
-                        "| {} | {} | {} | {} | {} |",
+                        "| {} | {} | {} | {} | {} | {} | {} |",
                         word("/measure/id"),
                         word("/measure/effect"),
+                        match row.pointer("/measure/kept").and_then(Value::as_bool) {
+                            Some(true) => "yes",
+                            Some(false) => "**no**",
+                            None => "–",
+                        },
                         row["connections"],
                         row["lost"],
+                        lived(row["lived_s"].as_f64()),
                         word("/diagnose")
                     )?;
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// When the end came, beside when it came before and when it was to come.
+    fn when(&self, proposal: &Proposal, run: &Run) -> String {
+        let Some(moves) = &proposal.moves else { return String::new() };
+        let timer = format!("with the timer at {} s instead of {} s", moves.to_s, moves.from_s);
+        match self.moved(proposal, run) {
+            Some(moved) => format!(
+                ", after {:.1} s instead of {:.1} s, {timer}: foretold were {:.1} s",
+                moved.after_s, moved.before_s, moved.foretold_s
+            ),
+            None => format!(", {timer}: the end did not come"),
         }
     }
 
@@ -260,6 +337,7 @@ impl Comparison<'_> {
             beside(out, "lost", &self.before.lost.to_string(), &after.lost.to_string())?;
             let told = |run: &Run| run.first.clone().unwrap_or_else(|| "nothing".to_owned());
             beside(out, "first told", &told(&self.before), &told(after))?;
+            beside(out, "lived", &lived(self.before.lived_s), &lived(after.lived_s))?;
             beside(out, "diagnose", &self.before.says(), &after.says())?;
         } else {
             writeln!(out, "  {} of {} lost", self.before.lost, self.before.opened)?;
@@ -267,18 +345,19 @@ impl Comparison<'_> {
         }
         writeln!(out, "\n{}", page.label(Label::Heading, "Every measure, as said and as seen"))?;
         for (proposal, run) in &self.tries {
-            let (word, label) = match Self::kept(proposal, run) {
+            let (word, label) = match self.kept(proposal, run) {
                 Some(true) => ("as said ", Label::Good),
                 Some(false) => ("NOT so  ", Label::Bad),
                 None => ("seen    ", Label::Aside),
             };
             let first = format!("  {}", page.label(label, word));
             let says = format!(
-                "{}, {}: {} of {} lost. To wit: {}",
+                "{}, {}: {} of {} lost{}. To wit: {}",
                 proposal.id,
                 said(&proposal.effect),
                 run.lost,
                 run.opened,
+                self.when(proposal, run),
                 proposal.says
             );
             page.wrap(out, (&first, 10), 10, &says)?;
@@ -327,6 +406,11 @@ pub(super) fn beside(out: &mut dyn Write, what: &str, left: &str, right: &str) -
     Ok(())
 }
 
+/// Seconds a connection lived.
+fn lived(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "–".to_owned(), |s| format!("{s:.1} s"))
+}
+
 /// What a measure is said to do, in words.
 fn said(effect: &str) -> &'static str {
     match effect {
@@ -334,5 +418,44 @@ fn said(effect: &str) -> &'static str {
         "not-held" => "said to change nothing",
         "moves-period" => "said to move the end",
         _ => "of which nothing is said",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(lived_s: Option<f64>) -> Run {
+        let lost = u32::from(lived_s.is_some());
+        let (folder, first) = (String::new(), None);
+        Run { folder, opened: 1, lost, first, lived_s, report: None }
+    }
+
+    #[test]
+    fn an_end_that_is_said_to_move_has_to_come_and_by_as_much_later() {
+        let change = json!([{ "role": "hop", "kind": "sysctl", "from": "6", "to": "12",
+            "key": "net.netfilter.nf_conntrack_tcp_timeout_established" }]);
+        let proposal = Proposal {
+            id: "raise-established".to_owned(),
+            says: "raise it".to_owned(),
+            effect: MOVES.to_owned(),
+            measures: Measures::of(&change),
+            moves: Measures::moves(&change),
+        };
+        let comparison = Comparison {
+            scenario: &hopclock_lab::ALL[0],
+            seed: 0,
+            before: run(Some(8.0)),
+            tries: vec![],
+            proposals: &[],
+        };
+        let kept = |lived_s| comparison.kept(&proposal, &run(lived_s));
+        assert_eq!(
+            [kept(Some(14.4)), kept(Some(8.1)), kept(Some(30.0))].map(|k| k.unwrap()),
+            [true, false, false]
+        );
+        assert_eq!(kept(None), Some(false), "it did not come at all");
+        let told = comparison.when(&proposal, &run(Some(14.4)));
+        assert!(told.contains("14.4 s instead of 8.0 s") && told.contains("14.0 s"), "{told}");
     }
 }
