@@ -120,6 +120,8 @@ fn build() -> PathBuf {
     // The whole workspace is named so that features unify as they did for these tests, and what
     // they compiled is used again.
     command.args(["build", "--workspace", "--bin", "hopclock"]);
+    // The lab looks for it beside the program that runs.
+    command.args(["--bin", "hopclock-lab-grpc"]);
     command.arg("--message-format=json-render-diagnostics");
     command.current_dir(repo());
     if let Some(target) = target_folder() {

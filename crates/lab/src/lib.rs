@@ -34,7 +34,7 @@ pub use journal::Ends;
 pub use measure::{Measures, Moves};
 pub use run::{Outcome, Played, Runner};
 pub use scenario::Scenario;
-pub use scenarios::{ALL, STORY};
+pub use scenarios::{ALL, STORY, story_speaks_grpc};
 pub use stage::BySide;
 pub use tool::Tool;
 pub use trouble::{Trouble, missing};

@@ -12,7 +12,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// What happens, in one sentence.
     pub says: &'static str,
-    /// Programs of the distribution that it takes.
+    /// Programs that it takes besides the lab's own.
     pub needs: &'static [Tool],
     /// Plays it and returns the truth of it.
     pub(crate) play: fn(&mut Stage<'_>) -> Result<Truth, Trouble>,

@@ -6,6 +6,7 @@ mod expiry;
 mod forged;
 mod freeze;
 mod gone;
+mod grpc;
 mod haproxy;
 mod mixed;
 mod nginx;
@@ -14,6 +15,7 @@ mod resets;
 mod stores;
 mod story;
 
+pub use grpc::is_there as story_speaks_grpc;
 pub(crate) use paths::SecondPath;
 pub use story::STORY;
 
@@ -70,6 +72,12 @@ pub static ALL: &[Scenario] = &[
     brokers::MQTT_KEEPALIVE,
     brokers::MQTT_TAKEOVER,
     brokers::SSH_ALIVE,
+    grpc::TONIC_AGE,
+    grpc::TONIC_GRACE,
+    grpc::TONIC_KEEPALIVE,
+    grpc::CORE_AGE,
+    grpc::CORE_IDLE,
+    grpc::CORE_PINGS,
     gone::RETRANSMISSION,
     gone::KEEPALIVE,
     gone::USER_TIMEOUT,

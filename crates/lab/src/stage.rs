@@ -28,7 +28,7 @@ use crate::net::{Host, Port, wire};
 use crate::program::{Order, Program, listens};
 use crate::rules::Setup;
 use crate::scenarios::SecondPath;
-use crate::tape::Tape;
+use crate::tape::{Tape, Wired};
 use crate::trouble::{Doing, Trouble};
 
 /// How often a waiting scenario looks whether it shall stop.
@@ -86,6 +86,8 @@ pub(crate) struct Stage<'a> {
     /// What a client of this scenario says to be heard; empty where nothing can be said unasked.
     pub heartbeat: &'static [u8],
     hearts: RefCell<Vec<(TcpStream, Moment)>>,
+    /// What a client's program told that is not the lab's.
+    told: Option<Ends>,
     stop: &'a AtomicBool,
 }
 
@@ -120,6 +122,7 @@ impl<'a> Stage<'a> {
             measures,
             heartbeat: b"beat\n",
             hearts: RefCell::new(Vec::new()),
+            told: None,
             stop,
         })
     }
@@ -414,7 +417,8 @@ impl<'a> Stage<'a> {
             let journal = self.logs.get(name).and_then(|log| log.lock().ok());
             journal.map(|journal| journal.ends.clone()).unwrap_or_default()
         };
-        let told = BySide { client: ends("app.log"), server: ends("server.log") };
+        let client = self.told.clone().unwrap_or_else(|| ends("app.log"));
+        let told = BySide { client, server: ends("server.log") };
         (self.folder, self.checks, told)
     }
 }
@@ -557,6 +561,21 @@ impl Stage<'_> {
     pub(crate) fn connect_from(&self, neighbour: &Host, port: u16) -> Result<End, Trouble> {
         let from = SocketAddr::new(self.plan.side.end(), port);
         End::connect(neighbour, self.service(), Some(from), &nobodys_log(&self.plan)?)
+    }
+
+    /// Connections to the service on the server's wire by now.
+    pub(crate) fn wired_so_far(&self) -> Result<Vec<Wired>, Trouble> {
+        Ok(self.tape_so_far()?.connections(self.service()))
+    }
+
+    /// What is changed for this run.
+    pub(crate) fn measures(&self) -> &Measures {
+        &self.measures
+    }
+
+    /// What the log of a client told that is a program of its own.
+    pub(crate) fn tells(&mut self, ends: Ends) {
+        self.told = Some(ends);
     }
 
     /// What the server's recorder has written by now.

@@ -12,7 +12,7 @@ pub enum Trouble {
     Missing(String),
     /// The machine refused: what was being done, and its answer.
     Machine(String, io::Error),
-    /// A program of the distribution is not installed: it and its package.
+    /// A program that it takes is not there.
     Absent(Tool),
     /// Somebody asked to stop.
     Interrupted,
@@ -25,11 +25,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Missing(what) | Self::Broken(what) => f.write_str(what),
             Self::Machine(what, error) => write!(f, "{what}: {error}"),
-            Self::Absent(tool) => write!(
-                f,
-                "the program {} is not installed (package {})",
-                tool.program, tool.package
-            ),
+            Self::Absent(tool) => f.write_str(&tool.lacking()),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

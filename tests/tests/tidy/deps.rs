@@ -9,7 +9,7 @@ use std::process::Command;
 /// Crates from elsewhere that each of ours may bring along, all platforms counted. Raising a
 /// number is a decision: `docs/decisions` says what the new crate is for.
 pub const BUDGET: &[(&str, usize)] =
-    &[("hopclock-core", 33), ("hopclock", 89), ("hopclock-tests", 107)];
+    &[("hopclock-core", 33), ("hopclock", 92), ("hopclock-lab-grpc", 81), ("hopclock-tests", 107)];
 
 /// Which of ours bring more than they may.
 pub fn over_budget(lock: &str, budget: &[(&str, usize)]) -> Vec<String> {
@@ -47,12 +47,21 @@ fn reachable(needs: &BTreeMap<String, Vec<String>>, from: &str) -> BTreeSet<Stri
     reached
 }
 
+/// Where packages of ours are.
+const FOLDERS: [&str; 7] = [
+    "crates/core",
+    "crates/render",
+    "crates/live",
+    "crates/lab",
+    "crates/lab-grpc",
+    "crates/cli",
+    "tests",
+];
+
 /// Dependencies a package of the workspace declares and never names.
 pub fn unused(sources: &[Source]) -> Vec<String> {
     let mut found = Vec::new();
-    for folder in
-        ["crates/core", "crates/render", "crates/live", "crates/lab", "crates/cli", "tests"]
-    {
+    for folder in FOLDERS {
         let Ok(manifest) = std::fs::read_to_string(repo().join(folder).join("Cargo.toml")) else {
             continue; // a room not built yet
         };

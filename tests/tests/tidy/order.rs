@@ -7,11 +7,12 @@ use std::path::Path;
 const CORE: &str = "crates/core/src/";
 
 /// What each crate may use of ours.
-const ROOMS: [(&str, &[&str]); 5] = [
+const ROOMS: [(&str, &[&str]); 6] = [
     ("core", &[]),
     ("render", &["hopclock-core"]),
     ("live", &["hopclock-core"]),
     ("lab", &["hopclock-core", "hopclock-live"]),
+    ("lab-grpc", &[]),
     ("cli", &["hopclock-core", "hopclock-render", "hopclock-live", "hopclock-lab"]),
 ];
 

@@ -15,11 +15,11 @@ use crate::tool::Tool;
 use crate::trouble::{Doing, Trouble};
 use crate::truth::Truth;
 
-const MOSQUITTO: &[Tool] = &[Tool { program: "mosquitto", package: "mosquitto" }];
+const MOSQUITTO: &[Tool] = &[Tool::installed("mosquitto", "mosquitto")];
 const OPENSSH: &[Tool] = &[
-    Tool { program: "sshd", package: "openssh-server" },
-    Tool { program: "ssh", package: "openssh-client" },
-    Tool { program: "ssh-keygen", package: "openssh-client" },
+    Tool::installed("sshd", "openssh-server"),
+    Tool::installed("ssh", "openssh-client"),
+    Tool::installed("ssh-keygen", "openssh-client"),
 ];
 
 /// A heartbeat that is not sent.
@@ -46,7 +46,7 @@ pub(super) const SSH_ALIVE: Scenario = Scenario {
     play: ssh_alive,
 };
 
-fn quiet_box(stage: &mut Stage<'_>) -> Result<(), Trouble> {
+pub(super) fn quiet_box(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let nat = if stage.plan.rng.bool() { Nat::Snat } else { Nat::None };
     stage.set(&Setup { established_s: LONG_S, ..Setup::of(nat, &stage.plan) })
 }

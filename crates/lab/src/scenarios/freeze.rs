@@ -1,6 +1,7 @@
 //! The silent freeze: packets are forwarded and translated while the entry's timer runs down, what
 //! cures it, and what only looks like it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hopclock_core::time::Moment;
@@ -113,17 +114,22 @@ impl Streamed {
     }
 }
 
-/// How the direction server to client stands on the server's wire.
-fn standing(stage: &Stage<'_>, server: &End) -> Result<Standing, Trouble> {
+/// How the direction of these ends stands on the server's wire.
+fn standing(stage: &Stage<'_>, from: SocketAddr, to: SocketAddr) -> Result<Standing, Trouble> {
     // What was sent a moment ago is in the file by then.
     stage.rest(A_MOMENT)?;
-    Standing::of(&stage.tape_so_far()?, server.local, server.peer)
+    Standing::of(&stage.tape_so_far()?, from, to)
         .ok_or_else(|| Trouble::Broken("the stream is not on the server's tape".to_owned()))
 }
 
-/// A little beyond what the client has room for, and the client's whole window not more.
-pub(super) fn stray(stage: &Stage<'_>, server: &End) -> Result<(), Trouble> {
-    let stands = standing(stage, server)?;
+/// From the server's end to its peer: a little beyond what the client has room for, and the
+/// client's whole window not more.
+pub(super) fn stray(
+    stage: &Stage<'_>,
+    server: SocketAddr,
+    peer: SocketAddr,
+) -> Result<(), Trouble> {
+    let stands = standing(stage, server, peer)?;
     let beyond = FORGIVEN.saturating_sub(stands.window) + AHEAD;
     stands.inject(&stage.server, stands.window_end.wrapping_add(beyond), 32)
 }
@@ -195,7 +201,7 @@ fn window_ignored(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     stream(stage, &mut client, &mut server, 1.0)?;
     stage.sockets()?;
     let invalid = stage.invalid()?;
-    stray(stage, &server)?;
+    stray(stage, server.local, server.peer)?;
     runs_down(stage, &mut client, &mut server)?;
     let after = stage.invalid()?;
     stage.checks.that("the counter of INVALID packets stands", invalid == after, (invalid, after));
@@ -226,7 +232,7 @@ fn liberal_cures(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     stage.set(&setup)?;
     let (mut client, mut server) = stage.open()?;
     stream(stage, &mut client, &mut server, 1.0)?;
-    stray(stage, &server)?;
+    stray(stage, server.local, server.peer)?;
     stage.look()?;
     let longer = f64::from(stage.plan.timer_s) + 2.0;
     let done = stream(stage, &mut client, &mut server, longer)?;
@@ -315,7 +321,7 @@ fn invalid_reply(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
     stage.look()?;
     stage.sockets()?;
     let invalid = stage.invalid()?;
-    let stands = standing(stage, &server)?;
+    let stands = standing(stage, server.local, server.peer)?;
     let since = now();
     stands.inject(&stage.server, stands.next.wrapping_add(FAR), 32)?;
     stage.over("the server is told that its peer reset the connection", &mut server, Broken::Reset);

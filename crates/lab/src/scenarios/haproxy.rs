@@ -17,7 +17,7 @@ use crate::tool::Tool;
 use crate::trouble::Trouble;
 use crate::truth::Truth;
 
-const NEEDS: &[Tool] = &[Tool { program: "haproxy", package: "haproxy" }];
+const NEEDS: &[Tool] = &[Tool::installed("haproxy", "haproxy")];
 /// What no run outlasts.
 const LONG: &str = "1h";
 

@@ -17,7 +17,7 @@ use crate::tool::Tool;
 use crate::trouble::Trouble;
 use crate::truth::Truth;
 
-const NEEDS: &[Tool] = &[Tool { program: "nginx", package: "nginx" }];
+const NEEDS: &[Tool] = &[Tool::installed("nginx", "nginx")];
 
 /// Its own idle timer.
 pub(super) const KEEPALIVE_TIMEOUT: Scenario = Scenario {

@@ -51,7 +51,7 @@ pub(super) const SILENT_IDLE: Scenario = Scenario {
 pub(super) const SIDECAR: Scenario = Scenario {
     name: "sidecar-keepalive",
     says: "a sidecar ends TCP next to the client and answers its keepalive, so that the NAT behind it hears nothing and forgets",
-    needs: &[Tool { program: "haproxy", package: "haproxy" }],
+    needs: &[Tool::installed("haproxy", "haproxy")],
     play: sidecar,
 };
 

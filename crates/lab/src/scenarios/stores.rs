@@ -14,11 +14,9 @@ use crate::tool::Tool;
 use crate::trouble::Trouble;
 use crate::truth::Truth;
 
-const POSTGRESQL: &[Tool] = &[
-    Tool { program: "initdb", package: "postgresql" },
-    Tool { program: "postgres", package: "postgresql" },
-];
-pub(super) const REDIS: &[Tool] = &[Tool { program: "redis-server", package: "redis-server" }];
+const POSTGRESQL: &[Tool] =
+    &[Tool::installed("initdb", "postgresql"), Tool::installed("postgres", "postgresql")];
+pub(super) const REDIS: &[Tool] = &[Tool::installed("redis-server", "redis-server")];
 
 /// A database's idle timer.
 pub(super) const IDLE_SESSION: Scenario = Scenario {

@@ -8,9 +8,11 @@ use hopclock_core::wire::Segment;
 use socket2::TcpKeepalive;
 
 use crate::ends::{End, Heard};
+use crate::program::Program;
 use crate::rules::{Nat, Setup};
 use crate::scenario::Scenario;
 use crate::scenarios::freeze::stray;
+use crate::scenarios::grpc::{self, Client};
 use crate::stage::{A_MOMENT, Stage, now};
 use crate::talk::{H2_OPENS, H2_PING, H2_PONG, H2_SERVES, STREAM_HEAD, get, h2_data};
 use crate::trouble::Trouble;
@@ -23,7 +25,8 @@ enum Way {
     Plain,
     /// HTTP/1.1, and TCP keepalive below the box's timer.
     Keepalive,
-    /// HTTP/2, as gRPC has it, and a PING below the box's timer.
+    /// HTTP/2, as gRPC has it, and a PING below the box's timer: gRPC itself, in tonic, where it is
+    /// built, else frames of the lab's own.
     Ping,
 }
 
@@ -147,6 +150,9 @@ fn bytes<'s>(segments: impl Iterator<Item = &'s Segment>) -> u64 {
 }
 
 fn expiring(stage: &mut Stage<'_>, way: Way) -> Result<Truth, Trouble> {
+    if way == Way::Ping && grpc::is_there() {
+        return grpc_expiring(stage);
+    }
     let timer_s = stage.plan.timer_s;
     stage.set(&Setup { loose: false, ..Setup::of(Nat::Snat, &stage.plan) })?;
     let mut stream = Stream::open(stage, way)?;
@@ -174,6 +180,9 @@ fn expiring(stage: &mut Stage<'_>, way: Way) -> Result<Truth, Trouble> {
 }
 
 fn frozen(stage: &mut Stage<'_>, way: Way) -> Result<Truth, Trouble> {
+    if way == Way::Ping && grpc::is_there() {
+        return grpc_frozen(stage);
+    }
     stage.plan.timer_s += 2;
     let timer = f64::from(stage.plan.timer_s);
     stage.set(&Setup::of(Nat::Snat, &stage.plan))?;
@@ -182,8 +191,7 @@ fn frozen(stage: &mut Stage<'_>, way: Way) -> Result<Truth, Trouble> {
         stream.event();
         stage.rest(0.25)?;
     }
-    let server = &stream.server;
-    stray(stage, server)?;
+    stray(stage, stream.server.local, stream.server.peer)?;
     let frozen = now();
     stage.look()?;
     let mut delivered = 0;
@@ -198,11 +206,87 @@ fn frozen(stage: &mut Stage<'_>, way: Way) -> Result<Truth, Trouble> {
     stream.client.gives_up();
     stage.look()?;
     stage.cut()?;
-    let truth = Truth {
+    Ok(died_frozen(stage, lived))
+}
+
+fn died_frozen(stage: &Stage<'_>, lived: f64) -> Truth {
+    Truth {
         cause: "conntrack-frozen-timer",
         family: "state-lost",
         lived_s: Some(lived),
         ..Truth::expiry(stage.plan.timer_s)
-    };
-    Ok(truth)
+    }
+}
+
+/// A stream in tonic, whose client pings when it has read nothing for this long, and its server.
+fn grpc_stream(
+    stage: &mut Stage<'_>,
+    events_s: f64,
+    ping_s: f64,
+) -> Result<(Program, Client), Trouble> {
+    let server = grpc::tonic(stage, &format!("--every {events_s}"))?;
+    let client = Client::start(stage, &format!("--ping {ping_s} --ping-timeout 2"))?;
+    stage.rest(A_MOMENT)?;
+    stage.look()?;
+    stage.sockets()?;
+    let arrived = client.events()?;
+    stage.checks.that("the stream works", arrived > 0, arrived);
+    Ok((server, client))
+}
+
+fn grpc_expiring(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
+    let timer_s = stage.plan.timer_s;
+    let (every_s, quiet_s) = ((f64::from(timer_s) / 3.0).max(1.0), f64::from(timer_s) * 3.0);
+    stage.set(&Setup { loose: false, ..Setup::of(Nat::Snat, &stage.plan) })?;
+    let (server, client) = grpc_stream(stage, quiet_s + 1.0, every_s)?;
+    let quiet = now();
+    stage.rest(quiet_s - A_MOMENT)?;
+    stage.look()?;
+    let over = now();
+    stage.rest(1.0 + 2.0 * A_MOMENT)?;
+    let told = client.told()?;
+    let lives = client.events()? == 2 && told.lost == 0;
+    stage.checks.that("the stream lives", lives, &told);
+    stage.tells(told);
+    let tapes = stage.cut()?;
+    drop((client, server));
+    let kept = || tapes.client.segments.iter().filter(|s| s.at > quiet && s.at < over);
+    let client = stage.addresses().client;
+    let pings = kept().filter(|s| s.src.ip() == client && s.payload > 0).count();
+    stage.checks.that("its client pings", pings >= 2, pings);
+    let cost = bytes(kept()) as f64 / pings.max(1) as f64;
+    let truth = if lives { Truth::survives() } else { Truth::expiry(timer_s) };
+    Ok(Truth { kept_bytes: Some(cost), ..truth })
+}
+
+fn grpc_frozen(stage: &mut Stage<'_>) -> Result<Truth, Trouble> {
+    stage.plan.timer_s += 2;
+    let timer = f64::from(stage.plan.timer_s);
+    stage.set(&Setup::of(Nat::Snat, &stage.plan))?;
+    let (server, client) = grpc_stream(stage, 0.25, (timer / 3.0).max(1.0))?;
+    let peer = stage.wired_so_far()?.first().map(|wired| wired.client);
+    let peer = peer.ok_or_else(|| Trouble::Broken("nobody is on the server's wire".to_owned()))?;
+    stray(stage, stage.service(), peer)?;
+    let frozen = now();
+    let before = client.events()?;
+    let (mut seen, mut last) = (before, frozen);
+    while now().since(last).secs_f64() < 1.0 && now().since(frozen).secs_f64() < timer * 2.5 {
+        stage.rest(0.1)?;
+        let events = client.events()?;
+        if events > seen {
+            (seen, last) = (events, now());
+        }
+    }
+    let lived = last.since(frozen).secs_f64();
+    stage.checks.that("events are delivered at first", seen > before, (before, seen));
+    stage.checks.that("and the stream ends all the same", lived < timer * 2.0, lived);
+    // Its keepalive has found out by then.
+    stage.rest(timer / 3.0 + 2.0)?;
+    let told = client.told()?;
+    stage.checks.that("its keepalive finds out", told.lost > 0, &told);
+    stage.tells(told);
+    stage.look()?;
+    stage.cut()?;
+    drop((client, server));
+    Ok(died_frozen(stage, lived))
 }

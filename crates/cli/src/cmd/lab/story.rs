@@ -5,7 +5,7 @@ use crate::args::{Format, LabFix};
 use crate::cmd::lab::ready;
 use crate::exit::{Exit, Trouble};
 use crate::{screen, signals};
-use hopclock_lab::{Measures, Outcome, Runner, STORY, Trouble as LabTrouble};
+use hopclock_lab::{Measures, Outcome, Runner, STORY, Trouble as LabTrouble, story_speaks_grpc};
 use hopclock_live::kernel;
 use hopclock_render::{Label, json};
 use serde_json::{Value, json};
@@ -14,11 +14,12 @@ use std::io::{self, Write};
 /// In the story a PING every 30 s stood beside a timer of hours: what it costs is told for that.
 const EVERY_S: f64 = 30.0;
 const DAY_S: f64 = 86_400.0;
-const WAYS: [(&str, &str); 3] = [
-    ("plain", "HTTP/1.1, nothing"),
-    ("keepalive", "HTTP/1.1, TCP keepalive"),
-    ("ping", "HTTP/2, PING"),
-];
+
+/// The ways, and how each is called: the last is gRPC itself where the lab has it.
+fn ways() -> [(&'static str, &'static str); 3] {
+    let ping = if story_speaks_grpc() { "gRPC (tonic), PING" } else { "HTTP/2, PING" };
+    [("plain", "HTTP/1.1, nothing"), ("keepalive", "HTTP/1.1, TCP keepalive"), ("ping", ping)]
+}
 
 /// Plays all six at once.
 pub fn carry_out(typed: &LabFix) -> Result<Exit, Trouble> {
@@ -43,7 +44,7 @@ pub fn carry_out(typed: &LabFix) -> Result<Exit, Trouble> {
             Ok(_) => {}
         }
     }
-    let rows: Vec<Value> = WAYS.iter().map(|way| row(&came, way)).collect();
+    let rows: Vec<Value> = ways().iter().map(|way| row(&came, way)).collect();
     let mut out = io::BufWriter::new(io::stdout().lock());
     match typed.format {
         Format::Text => text(&rows, seed, &mut out)?,
