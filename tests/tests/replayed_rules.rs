@@ -4,7 +4,7 @@
 
 use crate::replay::{PA, SA, Story, made, records, replay};
 use hopclock_core::conntrack::packet::flag;
-use hopclock_tests::repo;
+use hopclock_tests::{repo, schema};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -126,6 +126,72 @@ fn words_of_a_rule_that_are_not_known_leave_it_unsaid() {
         assert!(notes.contains("how 1 connection leaves cannot be said"), "{nat}: {notes}");
         assert!(notes.contains("line 4"), "{nat}: {notes}");
     }
+}
+
+/// Words, a hundred seconds of silence, words again, on a box that forgets after sixty: rows of
+/// the sweep with `tcp_loose=0`, behind these rules.
+fn forgotten(name: &str, nat: &str, filter: &str) -> [Value; 2] {
+    let rules = ruleset(&format!("{name}.nft"), nat, filter);
+    let mut story = Story::begin();
+    story.handshake();
+    story.send(true, PA, (1, 1), 100);
+    story.send(false, flag::ACK, (1, 101), 0);
+    story.wait(100);
+    story.send(true, PA, (101, 1), 100);
+    story.send(false, flag::ACK, (1, 201), 0);
+    let (capture, links) = (story.finish(&format!("{name}.pcapng")), links(name));
+    let known = ["--rules", rules.to_str().unwrap(), "--links", links.to_str().unwrap()];
+    let tried = ["--set", "nf_conntrack_tcp_timeout_established=60", "--sweep", "tcp_loose=0"];
+    let more = [&known[..], &tried, &["--format", "json"]].concat();
+    let answer = replay(&capture, &more).json();
+    schema::validate("sweep", &answer);
+    [answer["rows"][0].clone(), answer["rows"][1].clone()]
+}
+
+#[test]
+fn a_sweep_asks_the_rules_what_becomes_of_a_packet_that_finds_no_entry() {
+    let snat = "oifname \"wan0\" masquerade";
+    let row = |name: &str, nat: &str, filter: &str| {
+        let [was, strict] = forgotten(name, nat, filter);
+        assert_eq!(
+            (&was["run_out"], &was["taken_up"], &was["lost"]),
+            (&1.into(), &1.into(), &0.into())
+        );
+        let parted = strict["first_parted"].clone();
+        (strict["cut"].as_u64().unwrap(), parted["reaches"].clone(), parted["ruled"].clone())
+    };
+    let drops = json!({"does": "drops", "line": 8});
+    // Translated, its packet leaves as it came; not translated, it arrives where nothing stops it.
+    let passes = json!({"does": "passes", "line": 6});
+    assert_eq!(
+        row("leaves", snat, "accept"),
+        (1, "stranger".into(), json!({"does": "passes", "line": 8}))
+    );
+    assert_eq!(row("dropped", snat, "ct state invalid drop"), (1, "nobody".into(), drops.clone()));
+    assert_eq!(row("unmet", snat, "tcp dport 80 drop"), (1, "stranger".into(), passes));
+    let none = "oifname \"tun0\" masquerade";
+    assert_eq!(row("routed", none, "accept"), (0, Value::Null, Value::Null));
+    assert_eq!(row("routed-drop", none, "ct state invalid drop"), (1, "nobody".into(), drops));
+    let unknown = row("unknown", none, "meta frobnicate 7 drop");
+    assert_eq!(unknown, (1, "peer".into(), Value::Null), "what is not understood is not said");
+}
+
+#[test]
+fn a_connection_taken_up_with_another_port_or_by_a_rules_leave_is_told_so() {
+    let [was, _] = forgotten("drawn-anew", "masquerade fully-random", "accept");
+    let out = &was["first_run_out"];
+    assert_eq!(
+        (&out["verdict"], &out["reaches"]),
+        (&"accept".into(), &"stranger".into()),
+        "{was:#}"
+    );
+    assert_eq!((&was["taken_up"], &was["lost"]), (&1.into(), &1.into()), "{was:#}");
+    // The box's rules let nothing begin without a SYN: the table alone would have taken it up.
+    let stops = "tcp flags & (fin | syn | rst | ack) != syn ct state new counter drop";
+    let [was, strict] = forgotten("no-syn", "oifname \"wan0\" masquerade", stops);
+    assert_eq!(was["first_run_out"]["ruled"], json!({"does": "drops", "line": 8}), "{was:#}");
+    assert_eq!((&was["taken_up"], &was["lost"]), (&0.into(), &1.into()), "{was:#}");
+    assert_eq!((&strict["cut"], &strict["saved"]), (&0.into(), &0.into()), "{strict:#}");
 }
 
 #[test]

@@ -113,6 +113,22 @@ fn a_connection_the_box_froze_goes_on_where_windows_are_not_judged() {
     assert_eq!(liberal["first_parted"]["reaches"], "box", "as captured: {liberal:#}");
 }
 
+/// The story's third measure: a stream that is never silent has no room for a PING.
+#[test]
+fn on_a_frozen_entry_no_probe_is_due() {
+    let hop = hopclock_tests::repo().join("examples/egress-12h-settled/hop-egress-1");
+    let [sysctl, dump] = ["sysctl.txt", "conntrack-1.txt"].map(|file| hop.join(file));
+    let given = ["--sysctl", sysctl.to_str().unwrap(), "--start-state", dump.to_str().unwrap()];
+    let tried = ["--fix", "ping=2", "--fix", "keepalive=2", "--fix", "ping@server=2"];
+    let answer = sweep(&hop.join("hop.pcapng"), &[&given[..], &tried].concat());
+    let was = row(&answer, "as captured");
+    assert_eq!((&was["run_out"], &was["ignored"]), (&1.into(), &340.into()), "{was:#}");
+    for name in ["ping=2", "keepalive=2", "ping@server=2"] {
+        assert_eq!(counts(row(&answer, name)), counts(was), "{name}");
+        assert_eq!(row(&answer, name)["added"], 0, "{name}");
+    }
+}
+
 #[test]
 fn a_ping_moves_what_is_sent_after_it_and_nothing_falls_out_of_the_window() {
     let mut story = Story::begin();

@@ -303,6 +303,7 @@ pub struct Flows {
   hopclock replay nat.pcap --rules nat.nft --links nat.links --format jsonl
   hopclock replay nat.pcap --sweep tcp_timeout_established=350,3600
   hopclock replay nat.pcap --fix tcp_be_liberal=1 --fix keepalive=60
+  hopclock replay nat.pcap --rules nat.nft --links nat.links --fix tcp_loose=1
 
 The capture is taken for what arrives at the box, before translation; the table
 begins empty unless --start-state says otherwise, and connections that began
@@ -333,7 +334,7 @@ pub struct Replay {
     pub start_state: Option<PathBuf>,
     /// Rules of the box: output of `nft list ruleset` or `iptables-save`; they say how connections
     /// leave and which packets are stopped
-    #[arg(long, value_name = "FILE", requires = "links", conflicts_with_all = ["sweep", "fix"])]
+    #[arg(long, value_name = "FILE", requires = "links")]
     pub rules: Vec<PathBuf>,
     /// Interfaces and routes of the box: output of `ip addr; ip route`
     #[arg(long, value_name = "FILE", requires = "rules")]

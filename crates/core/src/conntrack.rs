@@ -25,6 +25,7 @@ pub mod settings;
 mod start;
 pub mod state;
 pub mod sweep;
+mod switch;
 mod table;
 mod tcp;
 #[cfg(test)]

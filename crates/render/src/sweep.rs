@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use hopclock_core::conntrack::judged::Verdict;
 use hopclock_core::conntrack::reach::Reaches;
+use hopclock_core::conntrack::record::Decided;
 use hopclock_core::conntrack::sweep::{Parted, Row, RunOut, Turn};
 use serde::Serialize;
 
@@ -149,14 +150,26 @@ fn packet(number: Option<u64>) -> String {
 fn ran_out(first: &RunOut, row: &Row, clock: ClockFace<'_>) -> String {
     let (src, dst) = first.original.words();
     let state = first.tcp_state.unwrap_or("-");
-    let then = match first.verdict {
-        Verdict::Accept => "made a new one (a rule that drops new flows without SYN refuses it)",
-        Verdict::Ignore => "passed without one",
-        Verdict::Invalid | Verdict::Untracked | Verdict::Drop => "was INVALID",
+    let ruled = first.ruled.as_ref();
+    let then = match (first.verdict, ruled) {
+        (Verdict::Accept, None) => {
+            "made a new one (a rule that drops new flows without SYN refuses it)"
+        }
+        (Verdict::Accept, Some(ruled)) if ruled.passes() => "made a new one",
+        (Verdict::Accept, Some(_)) => "would have made a new one",
+        (Verdict::Ignore, _) => "passed without one",
+        (Verdict::Invalid | Verdict::Untracked | Verdict::Drop, _) => "was INVALID",
     };
-    let goes = match first.reaches {
-        Reaches::Peer => "",
-        other => goes(other),
+    let goes = match (first.reaches, ruled, first.verdict) {
+        (Reaches::Peer, Some(_), Verdict::Invalid) | (Reaches::Nobody, Some(_), _) => {
+            goes(first.reaches, ruled)
+        }
+        (Reaches::Peer, _, _) => String::new(),
+        (Reaches::Stranger, _, Verdict::Accept) => {
+            ": it leaves with another port, for an end that has no such connection and resets it"
+                .to_owned()
+        }
+        (other, _, _) => goes(other, ruled),
     };
     let more = match row.run_out - 1 {
         0 => String::new(),
@@ -170,14 +183,26 @@ fn ran_out(first: &RunOut, row: &Row, clock: ClockFace<'_>) -> String {
 }
 
 /// What becomes of a packet that met no entry of its own.
-const fn goes(reaches: Reaches) -> &'static str {
-    match reaches {
-        Reaches::Peer => ": it arrives all the same unless a rule drops it",
-        Reaches::Box => ": it is for the box itself, whose stack resets the sender",
-        Reaches::Stranger => {
-            ": it leaves untranslated, for an end that has no such connection and resets it"
+fn goes(reaches: Reaches, ruled: Option<&Decided>) -> String {
+    let line = |ruled: &Decided| {
+        ruled.line.map_or_else(String::new, |line| format!(" (line {line} of the rules)"))
+    };
+    match (reaches, ruled) {
+        (Reaches::Nobody, Some(ruled)) => {
+            let does = match ruled.does {
+                "resets" => "the box resets its sender by a rule",
+                "refuses" => "a rule refuses it, and its sender is told by ICMP",
+                _ => "a rule drops it",
+            };
+            format!(": {does}{}", line(ruled))
         }
-        Reaches::Nobody => ": the table drops it",
+        (Reaches::Nobody, None) => ": the table drops it".to_owned(),
+        (Reaches::Peer, None) => ": it arrives all the same unless a rule drops it".to_owned(),
+        (Reaches::Peer, Some(_)) => ": no rule stops it, and it arrives all the same".to_owned(),
+        (Reaches::Box, _) => ": it is for the box itself, whose stack resets the sender".to_owned(),
+        (Reaches::Stranger, _) => ": it leaves untranslated, for an end that has no such \
+             connection and resets it"
+            .to_owned(),
     }
 }
 
@@ -202,9 +227,12 @@ fn parted(first: &Parted, row: &Row, clock: ClockFace<'_>) -> String {
         Turn::Saved => format!(
             "{who} comes through; as captured it does not{why}{}. The connection goes on, and what \
              followed would not have been sent{more}{moved}",
-            goes(first.reaches)
+            goes(first.reaches, first.ruled.as_ref())
         ),
-        Turn::Cut => format!("{who} does not come through{why}{}{more}", goes(first.reaches)),
+        Turn::Cut => {
+            let goes = goes(first.reaches, first.ruled.as_ref());
+            format!("{who} does not come through{why}{goes}{more}")
+        }
     }
 }
 

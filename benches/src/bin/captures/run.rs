@@ -98,8 +98,8 @@ pub fn run(plan: Plan) -> io::Result<bool> {
         println!("{:>12}  {}", plan.packets, cells.join(" "));
         let [.., replay] = seconds;
         for (what, sweep) in SWEEPS {
-            let swept = best(|| replayed(&command, &made.path, &["--sweep", sweep]))?;
-            let tried = sweep.split(',').count() as f64;
+            let swept = best(|| replayed(&command, &made.path, sweep))?;
+            let tried = tried(sweep) as f64;
             println!(
                 "{:>12}  a sweep of {tried} {what}: {:.2} of as many replays",
                 "",
@@ -110,11 +110,39 @@ pub fn run(plan: Plan) -> io::Result<bool> {
     Ok(true)
 }
 
-/// What is swept: timers share a table, a switch asks for one of its own.
-const SWEEPS: [(&str, &str); 2] = [
-    ("timers", "tcp_timeout_established=60,100,350,600,900,3600,7440,43200"),
-    ("switches", "tcp_be_liberal=0,1"),
+/// What is swept. All of them share a table until something tells them apart.
+const SWEEPS: [(&str, &[&str]); 3] = [
+    ("timers", &["--sweep", "tcp_timeout_established=60,100,350,600,900,3600,7440,43200"]),
+    ("switches", &["--sweep", "tcp_be_liberal=0,1"]),
+    ("mixed settings", &MIXED),
 ];
+
+/// Eight things to try, of every kind that shares a table.
+pub const MIXED: [&str; 12] = [
+    "--sweep",
+    "tcp_loose=0,1",
+    "--sweep",
+    "tcp_timeout_established=350,43200",
+    "--fix",
+    "tcp_be_liberal=1",
+    "--fix",
+    "tcp_ignore_invalid_rst=1",
+    "--fix",
+    "tcp_max_retrans=1,tcp_timeout_max_retrans=60",
+    "--fix",
+    "keepalive=30",
+];
+
+/// How many things a sweep tries: a number of `--sweep` each, and a `--fix` each.
+fn tried(sweep: &[&str]) -> usize {
+    let pairs = sweep.iter().zip(sweep.iter().skip(1));
+    let each = pairs.map(|(option, what)| match *option {
+        "--sweep" => what.split(',').count(),
+        "--fix" => 1,
+        _ => 0,
+    });
+    each.sum()
+}
 
 /// The command as a user runs it, its answer thrown away.
 fn replayed(command: &Path, file: &Path, more: &[&str]) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crate::intake::open;
 use crate::{progress, screen};
 use hopclock_core::capture::Packet;
 use hopclock_core::conntrack::judged::Verdict;
-use hopclock_core::conntrack::nat::Firewall;
+use hopclock_core::conntrack::nat::{CannotSay, Firewall};
 use hopclock_core::conntrack::record::{Ends, Line};
 use hopclock_core::conntrack::replay::Taken;
 use hopclock_core::conntrack::{Kernel, Replay, Settings};
@@ -295,15 +295,7 @@ fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment
                 .to_owned(),
         );
     }
-    if let Some((count, why)) = replay.unsaid() {
-        let line = why.line.map_or(String::new(), |line| format!(", line {line}"));
-        let leave = if count == 1 { "connection leaves" } else { "connections leave" };
-        notes.push(format!(
-            "how {count} {leave} cannot be said by the rules: of the first it is not known \
-             {}{line}",
-            why.why
-        ));
-    }
+    notes.extend(replay.unsaid().map(unsaid));
     notes.extend(sources_notes(sources));
     let mut standing: Vec<Standing> = replay
         .table()
@@ -330,6 +322,16 @@ fn summary(plan: &Plan, replay: &Replay, sources: &[Source], ends: Option<Moment
         entries,
         notes,
     }
+}
+
+/// Connections of which the rules do not say how they leave.
+fn unsaid((count, why): (usize, &CannotSay)) -> String {
+    let line = why.line.map_or(String::new(), |line| format!(", line {line}"));
+    let leave = if count == 1 { "connection leaves" } else { "connections leave" };
+    format!(
+        "how {count} {leave} cannot be said by the rules: of the first it is not known {}{line}",
+        why.why
+    )
 }
 
 /// Prints lines in the format asked for.

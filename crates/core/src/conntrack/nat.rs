@@ -118,12 +118,34 @@ impl Firewall {
     /// What rules do with a packet: one that conntrack finds in this state, with its ends as they
     /// are behind PREROUTING.
     pub fn fate(&self, ends: &Tuple, flags: u8, state: CtState) -> Vec<Ruled> {
-        let own = self.owner(ends.dst).is_some();
+        self.fate_where(self.owner(ends.dst).is_some(), ends, flags, state)
+    }
+
+    /// Whether a packet for this address is for the box itself; `None` where its own addresses are
+    /// not known.
+    pub(super) fn is_own(&self, address: IpAddr) -> Option<bool> {
+        let any = self.interfaces.iter().any(|i| !i.addresses.is_empty());
+        any.then(|| self.owner(address).is_some())
+    }
+
+    /// As [`Firewall::fate`], for a packet that is for the box itself or not.
+    pub(super) fn fate_where(
+        &self,
+        own: bool,
+        ends: &Tuple,
+        flags: u8,
+        state: CtState,
+    ) -> Vec<Ruled> {
         let arrives = self.way_to(ends.src).map(|i| i.name.as_str());
         let leaves = self.way_to(ends.dst).filter(|_| !own).map(|i| i.name.as_str());
         let tcp = (ends.proto == proto::TCP).then_some(flags);
         let asked = Asked { flags: tcp, ..asked(ends, state, (arrives, leaves)) };
         self.rules.filter(if own { Hook::Input } else { Hook::Forward }, &asked)
+    }
+
+    /// Whether any of its routes leads to this address.
+    pub fn has_way_to(&self, address: IpAddr) -> bool {
+        self.way_to(address).is_some()
     }
 
     /// The interface that has this address.

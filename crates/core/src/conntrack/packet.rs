@@ -132,6 +132,18 @@ pub struct Tcp {
     pub options: Options,
 }
 
+impl Packet {
+    /// Its TCP flags; 0 for other protocols.
+    pub(super) const fn flags(&self) -> u8 {
+        if let Body::Tcp(tcp) = &self.body { tcp.flags } else { 0 }
+    }
+
+    /// Whether it is of a kind that has an entry of its own.
+    pub(super) const fn has_flow(&self) -> bool {
+        matches!(self.body, Body::Tcp(_) | Body::Udp | Body::Icmp | Body::Other)
+    }
+}
+
 impl Tcp {
     /// Whether `bit` of [`flag`] is set.
     pub const fn has(&self, bit: u8) -> bool {

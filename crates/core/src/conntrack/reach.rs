@@ -2,8 +2,8 @@
 //!
 //! Netfilter translates a packet by its entry alone: one that is INVALID, or makes an entry of its
 //! own in the direction of the answers, leaves as it came (nf_nat_core.c, `nf_nat_inet_fn`; rules
-//! of the nat table are asked for the first packet of an entry). Refused: filter rules. A rule
-//! that drops such packets makes nobody of each of these.
+//! of the nat table are asked for the first packet of an entry). Refused: filter rules
+//! ([`super::routed`] asks them). A rule that drops such packets makes nobody of each of these.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub enum Reaches {
     /// The other end, under an address it never spoke to: it has no such connection, and resets
     /// the address that stands in the packet.
     Stranger,
-    /// Nobody: the table dropped it.
+    /// Nobody: the table or a rule dropped it.
     Nobody,
 }
 

@@ -141,6 +141,25 @@ pub struct Decided {
     pub line: Option<u64>,
 }
 
+impl Decided {
+    /// It goes on.
+    pub fn passes(&self) -> bool {
+        self.does == "passes"
+    }
+
+    /// `None` for what is no decision about a packet's way.
+    pub(super) const fn of(Ruled { does, line }: Ruled) -> Option<Self> {
+        let does = match does {
+            Does::Passes => "passes",
+            Does::Drops => "drops",
+            Does::Resets => "resets",
+            Does::Refuses => "refuses",
+            Does::Translates(_) | Does::Untracks | Does::NotUnderstood => return None,
+        };
+        Some(Self { does, line })
+    }
+}
+
 impl Record {
     /// Takes what is known of its way.
     pub(super) fn routed(&mut self, leaves: Leaves, ruled: Option<Ruled>) {
@@ -154,19 +173,12 @@ impl Record {
                 self.may_leave_as = Some(MayLeave { src, ports: [low, high], dst });
             }
         }
-        let Some(Ruled { does, line }) = ruled else { return };
-        let does = match does {
-            Does::Passes => "passes",
-            Does::Drops => "drops",
-            Does::Resets => "resets",
-            Does::Refuses => "refuses",
-            Does::Translates(_) | Does::Untracks | Does::NotUnderstood => return,
-        };
-        if does != "passes" {
+        let Some(decided) = ruled.and_then(Decided::of) else { return };
+        if decided.does != "passes" {
             (self.leaves_as, self.may_leave_as) = (None, None);
             self.reaches = Some(Reaches::Nobody);
         }
-        self.ruled = Some(Decided { does, line });
+        self.ruled = Some(decided);
     }
 }
 

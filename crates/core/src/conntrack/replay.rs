@@ -6,6 +6,7 @@
 //! receive offload shows wrong (unless asked for).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::front::Front;
 pub use super::front::Tally;
@@ -76,7 +77,7 @@ impl Replay {
     /// of, and which packets are stopped.
     #[must_use]
     pub fn behind(mut self, firewall: Firewall) -> Self {
-        self.routed = Some(Box::new(Routed::new(firewall)));
+        self.routed = Some(Box::new(Routed::new(Arc::new(firewall))));
         self
     }
 
@@ -236,7 +237,8 @@ impl Replay {
             }
             return true;
         }
-        if let Some(reply) = routed.opens(packet, &self.table) {
+        let table = &self.table;
+        if let Some(reply) = routed.opens(packet, &|tuple| table.find(tuple).is_some()) {
             self.front.translate_arrived(*tuple, reply);
             self.table.translate(*tuple, reply);
             if let Some(other) = &mut self.as_it_was {

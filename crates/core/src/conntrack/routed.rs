@@ -7,12 +7,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::hash::Quick;
 use super::judged::{CtState, Judged, Verdict};
 use super::nat::{CannotSay, Firewall, Known, Mapping};
 use super::packet::{Body, Packet, Tuple, flag};
-use super::table::Table;
+use super::reach::Reaches;
 use crate::dump::rules::CtState as Asked;
 use crate::dump::rules::ask::{Does, Ruled};
 
@@ -30,7 +31,7 @@ pub enum Leaves {
 /// What is kept while packets go by.
 #[derive(Clone, Debug)]
 pub(super) struct Routed {
-    firewall: Firewall,
+    firewall: Arc<Firewall>,
     /// By original direction: connections whose port was drawn.
     drawn: HashMap<Tuple, Mapping, Quick>,
     /// Connections of which nothing can be said.
@@ -41,11 +42,11 @@ pub(super) struct Routed {
 }
 
 /// The table, as the kernel looks at it for a free port.
-struct Seen<'a>(&'a Table, &'a HashMap<(IpAddr, u16), Vec<(IpAddr, u16)>>);
+struct Seen<'a>(&'a dyn Fn(&Tuple) -> bool, &'a HashMap<(IpAddr, u16), Vec<(IpAddr, u16)>>);
 
 impl Known for Seen<'_> {
     fn is_taken(&self, reply: &Tuple) -> bool {
-        self.0.find(reply).is_some()
+        (self.0)(reply)
     }
 
     fn leaves_from(&self, source: (IpAddr, u16)) -> Vec<(IpAddr, u16)> {
@@ -54,7 +55,7 @@ impl Known for Seen<'_> {
 }
 
 impl Routed {
-    pub(super) fn new(firewall: Firewall) -> Self {
+    pub(super) fn new(firewall: Arc<Firewall>) -> Self {
         Self {
             firewall,
             drawn: HashMap::default(),
@@ -62,6 +63,15 @@ impl Routed {
             sources: HashMap::new(),
             why: None,
         }
+    }
+
+    /// Whether the box's own addresses are known, without which rules of translation say little.
+    pub(super) fn knows_addresses(&self) -> bool {
+        self.firewall.interfaces.iter().any(|i| !i.addresses.is_empty())
+    }
+
+    pub(super) fn firewall(&self) -> &Firewall {
+        &self.firewall
     }
 
     /// Connections of which it cannot be said how they leave, and why, of the first.
@@ -85,17 +95,18 @@ impl Routed {
     }
 
     /// A packet that may begin a connection; how its answers arrive, where it is translated.
-    pub(super) fn opens(&mut self, packet: &Packet, table: &Table) -> Option<Tuple> {
+    /// `has` says whether the table has an entry for such packets.
+    pub(super) fn opens(&mut self, packet: &Packet, has: &dyn Fn(&Tuple) -> bool) -> Option<Tuple> {
         let Body::Tcp(tcp) = &packet.body else { return None };
         let begins = tcp.flags & (flag::FIN | flag::RST) == 0
             && tcp.flags & (flag::SYN | flag::ACK) != flag::SYN | flag::ACK;
-        if !begins || table.find(&packet.tuple).is_some() {
+        if !begins || has(&packet.tuple) {
             return None;
         }
         let original = packet.tuple;
         self.drawn.remove(&original);
         self.unsaid.remove(&original);
-        match self.firewall.mapping(&original, &Seen(table, &self.sources)) {
+        match self.firewall.mapping(&original, &Seen(has, &self.sources)) {
             Err(why) => {
                 self.unsaid.insert(original, ());
                 self.why.get_or_insert(why);
@@ -134,21 +145,71 @@ impl Routed {
             None => Leaves::AsJudged,
         };
         let behind = drawn.map_or(judged.leaves_as, |mapping| mapping.leaves_as);
-        let ends = Tuple { dst: behind.dst, dport: behind.dport, ..packet.tuple };
-        let state = match judged.ct_state {
-            CtState::New => Asked::New,
-            CtState::Established => Asked::Established,
-            CtState::Related => Asked::Related,
-            CtState::Invalid => Asked::Invalid,
-            CtState::Untracked => Asked::Untracked,
-        };
-        let flags = if let Body::Tcp(tcp) = &packet.body { tcp.flags } else { 0 };
-        (leaves, self.firewall.fate(&ends, flags, state))
+        let arrived = (packet.tuple, packet.flags());
+        (leaves, outcomes(&self.firewall, arrived, judged, (behind, Reaches::Peer)))
+    }
+
+    /// What is known of a packet's way before anything judges it.
+    pub(super) fn way(&self, tuple: &Tuple) -> Way {
+        Way { drawn: self.drawn.get(tuple).copied(), unsaid: self.is_unsaid(tuple) }
     }
 
     fn is_unsaid(&self, tuple: &Tuple) -> bool {
         let either = [Some(*tuple), tuple.inverse()];
         !self.unsaid.is_empty() && either.iter().flatten().any(|t| self.unsaid.contains_key(t))
+    }
+}
+
+/// What is known of how a packet leaves, whatever the table says of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Way {
+    /// Its source port is drawn.
+    pub(super) drawn: Option<Mapping>,
+    /// Nothing is known of how its connection is translated.
+    unsaid: bool,
+}
+
+/// What rules do with a judged packet whose ends are `behind` translation; where the box's own
+/// addresses are not known, `reaches` says whether it is for the box.
+fn outcomes(
+    firewall: &Firewall,
+    (tuple, flags): (Tuple, u8),
+    judged: &Judged,
+    (behind, reaches): (Tuple, Reaches),
+) -> Vec<Ruled> {
+    let ends = Tuple { dst: behind.dst, dport: behind.dport, ..tuple };
+    let state = match judged.ct_state {
+        CtState::New => Asked::New,
+        CtState::Established => Asked::Established,
+        CtState::Related => Asked::Related,
+        CtState::Invalid => Asked::Invalid,
+        CtState::Untracked => Asked::Untracked,
+    };
+    let own = firewall.is_own(ends.dst).unwrap_or(reaches == Reaches::Box);
+    firewall.fate_where(own, &ends, flags, state)
+}
+
+/// What rules surely do with a judged packet, told by its tuple as it arrived and its TCP flags;
+/// `None` where they leave it open, and of what no table tracks.
+pub(super) fn surely(
+    firewall: &Firewall,
+    arrived: (Tuple, u8),
+    judged: &Judged,
+    (way, reaches): (Way, Reaches),
+) -> Option<Ruled> {
+    let translated = judged.verdict != Verdict::Invalid;
+    if judged.verdict == Verdict::Untracked
+        || judged.verdict == Verdict::Drop
+        || (translated && way.unsaid)
+    {
+        return None;
+    }
+    let drawn = way.drawn.filter(|_| translated);
+    let behind = drawn.map_or(judged.leaves_as, |mapping| mapping.leaves_as);
+    let [one] = outcomes(firewall, arrived, judged, (behind, reaches)).try_into().ok()?;
+    match one.does {
+        Does::Passes | Does::Drops | Does::Resets | Does::Refuses => Some(one),
+        Does::Translates(_) | Does::Untracks | Does::NotUnderstood => None,
     }
 }
 

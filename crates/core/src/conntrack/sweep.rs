@@ -1,10 +1,12 @@
 //! One capture under many settings: a row each for how the table would have served the same
 //! connections.
 //!
-//! Lanes whose settings differ in timeouts alone share one table, the trunk, which keeps an entry
-//! as long as the longest of them would. A lane leaves the trunk for a connection once its own
-//! timer for it has run out, and judges it in a table of its own from then on. Other lanes have a
-//! table of their own from the beginning.
+//! Lanes share one table, the trunk, while nothing tells them apart: it keeps an entry as long as
+//! the longest timer among them would, and knows when a verdict hangs on a switch. A lane leaves
+//! the trunk for a connection once its own timer for it has run out, once a verdict would be
+//! another under its switches, and once it sends a probe of its own; from then on it judges that
+//! connection in a table of its own. Lanes that differ in what cannot be shared
+//! (`nf_conntrack_max`, `tcp_no_window_check`) have one from the beginning.
 //!
 //! Every lane is exact up to the first packet of a connection that meets another fate than it met
 //! when the capture was taken. From there the ends would have sent something else: the lane
@@ -12,29 +14,35 @@
 //! now arrives), feeds no more of that connection's recorded packets to the table, and counts them
 //! as `unsent`. Refused: a guess at what the ends would have said later.
 
+mod flows;
 mod lane;
 mod probe;
+#[cfg(test)]
+mod tests;
 mod trunk;
 mod variant;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::front::{Front, Tally};
-use super::hash::Quick;
 use super::judged::{Judged, Verdict};
-use super::packet::{Body, Packet, Tuple, flag};
+use super::nat::{CannotSay, Firewall};
+use super::packet::{Body, Packet, Tuple};
 use super::reach::Translation;
+use super::routed::{Routed, Way};
 use super::settings::Settings;
 use super::start::{self, Start, Taken};
 use super::version::Kernel;
 use crate::capture;
 use crate::dump::conntrack as dump;
 use crate::time::Moment;
+use flows::{Flow, Flows, opens};
 use lane::Lane;
 pub use lane::{ENOUGH, Parted, Row, RunOut, Said, Turn};
+use probe::Lines;
 pub use probe::{Kind, Prober, Probes};
-use trunk::{Stands, Trunk};
+use trunk::{Seat, Trunk};
 pub use variant::{Variant, Wrong};
 
 /// A sweep under way.
@@ -44,38 +52,33 @@ pub struct Sweep {
     trunk: Option<Trunk>,
     /// As it was first, then one for each variant.
     lanes: Vec<Lane>,
-    flows: HashMap<Tuple, Flow, Quick>,
+    /// Every lane follows the trunk.
+    all_follow: bool,
+    flows: Flows,
+    /// What the ends of each connection have said, where a lane sends probes.
+    lines: Lines,
+    /// The lanes that do.
+    probing: Vec<usize>,
+    routed: Option<Box<Routed>>,
+    /// No probe is sent before this.
+    probe_due: Moment,
     opened: u64,
     begins: Option<Moment>,
     ends: Moment,
-}
-
-/// What every lane needs to know of a connection.
-#[derive(Debug)]
-struct Flow {
-    first: Moment,
-    last: Moment,
-    /// Its ends closed or reset it.
-    over: bool,
-    reply: Option<Translation>,
-    /// Its entry in the trunk.
-    stands: Option<Stands>,
-    /// Some lane may see it otherwise than the trunk.
-    apart: bool,
 }
 
 /// The connections, for a lane to look one up.
 #[derive(Clone, Copy, Debug)]
 struct Known<'a> {
     front: &'a Front,
-    flows: &'a HashMap<Tuple, Flow, Quick>,
+    flows: &'a Flows,
 }
 
 impl<'a> Known<'a> {
-    /// A connection by the original direction of its entry, and the name it goes by.
-    fn named(self, original: &Tuple) -> Option<(Tuple, &'a Flow)> {
-        let name = self.front.flow(original);
-        self.flows.get(&name).map(|flow| (name, flow))
+    /// A connection by the original direction of its entry, and its number.
+    fn named(self, original: &Tuple) -> Option<(u32, &'a Flow)> {
+        let number = self.flows.number(&self.front.flow(original))?;
+        Some((number, self.flows.at(number)?))
     }
 }
 
@@ -84,9 +87,14 @@ impl<'a> Known<'a> {
 struct Passing {
     number: u64,
     at: Moment,
-    flow: Tuple,
+    /// The connection it goes by.
+    flow: u32,
+    /// The connection whose entry decides about it: of an ICMP error the one it is about.
+    subject: u32,
     /// How its answers arrive, where it is known to be translated.
     reply: Option<Translation>,
+    /// What rules say of how it leaves.
+    way: Way,
     packet: Packet,
 }
 
@@ -99,21 +107,20 @@ struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    /// That entry, as it is in the lane of this place.
-    fn entry_at(&self, place: usize) -> Option<Entry> {
+    /// That entry, as it is for a lane with this seat.
+    fn entry_for(&self, number: u32, seat: Seat) -> Option<Entry> {
         let (trunk, flow) = self.entry?;
-        let (entry, goes) = trunk.entry_of(flow)?;
-        goes.get(place).map(|at| Entry { expires: *at, ..entry })
+        trunk.entry_for(number, flow, seat)
     }
 }
 
 impl Passing {
     fn flags(&self) -> u8 {
-        if let Body::Tcp(tcp) = &self.packet.body { tcp.flags } else { 0 }
+        self.packet.flags()
     }
 
     fn opens(&self) -> bool {
-        self.flags() & (flag::SYN | flag::ACK) == flag::SYN
+        opens(self.flags())
     }
 }
 
@@ -122,16 +129,21 @@ impl Sweep {
     pub fn new(was: Settings, kernel: Kernel, variants: Vec<Variant>) -> Self {
         let as_it_was = Variant { name: "as captured".to_owned(), settings: was, probes: None };
         let all: Vec<Variant> = std::iter::once(as_it_was).chain(variants).collect();
-        let trunk = Trunk::new(&all, kernel.rules());
-        let lane = |(at, variant)| {
-            let place = trunk.as_ref().and_then(|trunk| trunk.place(at));
-            Lane::new(variant, place, kernel.rules())
-        };
+        let (trunk, seats) = Trunk::new(&all, kernel.rules());
+        let all_follow = seats.iter().all(Option::is_some);
+        let probing = (0..).zip(&all).filter(|(_, v)| v.probes.is_some()).map(|(at, _)| at);
+        let probing = probing.collect();
+        let lane = |(variant, seat)| Lane::new(variant, seat, kernel.rules());
         Self {
             front: Front::new(),
-            lanes: all.into_iter().enumerate().map(lane).collect(),
+            lanes: all.into_iter().zip(seats).map(lane).collect(),
             trunk,
-            flows: HashMap::default(),
+            all_follow,
+            flows: Flows::default(),
+            lines: Lines::default(),
+            probing,
+            routed: None,
+            probe_due: Moment::from_ns(i64::MAX),
             opened: 0,
             begins: None,
             ends: Moment::from_ns(i64::MIN),
@@ -143,6 +155,23 @@ impl Sweep {
     pub fn verifying_checksums(mut self) -> Self {
         self.front.verify_checksums = true;
         self
+    }
+
+    /// As [`super::Replay::behind`], for every lane. How connections are translated is as it was
+    /// when the capture was taken; without interfaces rules of translation are not asked.
+    #[must_use]
+    pub fn behind(mut self, firewall: Firewall) -> Self {
+        let firewall = Arc::new(firewall);
+        for lane in &mut self.lanes {
+            lane.behind(Arc::clone(&firewall));
+        }
+        self.routed = Some(Box::new(Routed::new(firewall)));
+        self
+    }
+
+    /// As [`super::Replay::unsaid`].
+    pub fn unsaid(&self) -> Option<(usize, &CannotSay)> {
+        self.routed.as_ref()?.unsaid()
     }
 
     /// As [`super::Replay::start_from`], for every lane.
@@ -186,39 +215,160 @@ impl Sweep {
     /// Shows one packet to every lane.
     pub fn packet(&mut self, captured: &capture::Packet<'_>, file: usize) {
         let Some((packet, _)) = self.front.packet(captured, file) else { return };
-        self.ends = self.ends.max(captured.at);
-        self.begins.get_or_insert(captured.at);
-        let flow = self.front.flow(&packet.tuple);
-        let (number, at) = (captured.number, self.ends);
-        let mut passing = Passing { number, at, flow, reply: None, packet };
-        self.pass_time(&passing);
-        passing.reply = self.note(&passing);
-        let shared = self.in_trunk(&passing);
-        let flow = self.flows.get(&passing.flow);
+        if self.routed.is_some() && self.route(&packet, captured.at) {
+            self.front.tally.leaving += 1;
+            return;
+        }
+        self.arrives((captured.number, captured.at), packet);
+    }
+
+    /// Asks the rules how a connection leaves that a packet may begin; true for a copy of one that
+    /// left, and tells which port was drawn.
+    fn route(&mut self, packet: &Packet, at: Moment) -> bool {
+        let tuple = packet.tuple;
+        if self.front.knows(&tuple) || self.had(&tuple, at) {
+            return false;
+        }
+        let Some(mut routed) = self.routed.take_if(|routed| routed.knows_addresses()) else {
+            return false;
+        };
+        let left = routed.left_as(&tuple).and_then(|original| Some((original, tuple.inverse()?)));
+        let told = left.or_else(|| {
+            let reply = routed.opens(packet, &|other| self.had(other, at))?;
+            Some((tuple, reply))
+        });
+        self.routed = Some(routed);
+        if let Some((original, reply)) = told {
+            self.front.translate_arrived(original, reply);
+            let number = self.flows.number(&self.front.flow(&original));
+            if let Some(flow) = number.and_then(|number| self.flows.at_mut(number)) {
+                flow.reply = Some(Box::new(Translation { original, reply }));
+            }
+            let tables = self.lanes.iter_mut().map(Lane::table_mut);
+            for table in tables.chain(self.trunk.as_mut().map(Trunk::table_mut)) {
+                table.translate(original, reply);
+                if left.is_some() {
+                    table.answers_as(&original, reply);
+                }
+            }
+        }
+        left.is_some()
+    }
+
+    /// Whether the table as it was has an entry for such packets.
+    fn had(&self, tuple: &Tuple, at: Moment) -> bool {
+        let Some(first) = self.lanes.first() else { return false };
+        let number = self.flows.number(&self.front.flow(tuple));
+        let flow = number.and_then(|number| Some((number, self.flows.at(number)?)));
+        let entry = match (flow, first.seat(), &self.trunk) {
+            (Some((number, flow)), Some(seat), Some(trunk)) if !first.has_left(number) => {
+                trunk.entry_for(number, flow, seat)
+            }
+            _ => first.table().find(tuple).map(|(entry, _)| *entry),
+        };
+        entry.is_some_and(|e| e.expires > at && (e.original == *tuple || e.reply == *tuple))
+    }
+
+    /// The same for a packet as it arrives at the box.
+    fn arrives(&mut self, (number, at): (u64, Moment), packet: Packet) {
         self.front.tally.judged += 1;
-        let alike = flow.is_some_and(|flow| !flow.apart)
-            && shared.as_ref().is_some_and(|judged| judged.verdict == Verdict::Accept)
-            && self.trunk.as_ref().is_some_and(Trunk::carries_all);
-        if !alike {
-            self.in_lanes(&passing, shared.as_ref());
+        let at = self.ends.max(at);
+        self.ends = at;
+        self.begins.get_or_insert(at);
+        if self.probe_due < at {
+            self.send_probes(at);
+        }
+        let arrived = self.time_in_trunk(at, &packet);
+        let flow = arrived.flow.unwrap_or_else(|| self.flow_of(&packet.tuple, at));
+        let subject = self.subject(&packet).unwrap_or(flow);
+        let way = Way::default();
+        let mut passing = Passing { number, at, flow, subject, reply: None, way, packet };
+        self.leave_where_gone(subject, at);
+        let apart = |n: u32| self.flows.at(n).is_some_and(|flow| flow.apart);
+        let apart = apart(subject) || apart(flow);
+        if apart || !self.all_follow {
+            self.pass_time(at, apart);
+        }
+        self.note(&passing);
+        if arrived.place.is_none() && self.routed.is_some() {
+            self.tell_way(&mut passing);
+        }
+        let shared = self.in_trunk(&passing, arrived.place);
+        // Whether lanes left it with this packet is known by now.
+        let apart = apart || self.flows.at(subject).is_some_and(|flow| flow.apart);
+        let missed = self.flows.at_mut(flow).is_some_and(|f| std::mem::take(&mut f.missed));
+        let accepted = shared.as_ref().is_some_and(|judged| judged.verdict == Verdict::Accept);
+        let alike = accepted && !apart && !missed;
+        if alike && self.all_follow {
+            return;
+        }
+        self.tell_way(&mut passing);
+        match shared.filter(|_| alike) {
+            Some(judged) => {
+                for lane in self.lanes.iter_mut().filter(|lane| lane.seat().is_none()) {
+                    lane.packet(&passing, Some(&judged));
+                }
+            }
+            None => self.in_lanes(&passing, shared.as_ref()),
         }
     }
 
-    /// Lets end what ends before a packet, while its connection is still as it was before it.
-    fn pass_time(&mut self, passing: &Passing) {
-        self.time_in_trunk(passing);
-        let apart = self.flows.get(&passing.flow).is_some_and(|flow| flow.apart);
-        if apart || !self.trunk.as_ref().is_some_and(Trunk::carries_all) {
-            let known = Known { front: &self.front, flows: &self.flows };
-            for lane in &mut self.lanes {
-                lane.advance_to(passing.at, known);
-            }
+    /// Adds what is known of how a packet leaves.
+    fn tell_way(&self, passing: &mut Passing) {
+        let flow = self.flows.at(passing.flow);
+        passing.reply = flow.and_then(|flow| flow.reply.as_deref().copied());
+        if let Some(routed) = &self.routed {
+            passing.way = routed.way(&passing.packet.tuple);
         }
+    }
+
+    /// The number of a packet's connection, which may begin here.
+    fn flow_of(&mut self, tuple: &Tuple, at: Moment) -> u32 {
+        let known = self.flows.len();
+        let number = self.flows.number_of(tuple, at, &self.front);
+        self.opened += (self.flows.len() - known) as u64;
+        number
+    }
+
+    /// The connection an ICMP error is about.
+    fn subject(&self, packet: &Packet) -> Option<u32> {
+        let Body::IcmpError { about: Some(about) } = packet.body else { return None };
+        self.flows.number(&self.front.flow(&about.inverse()?))
+    }
+
+    /// Lets end in lanes what ends before a packet, while its connection is still as it was
+    /// before it: in those with a table of their own, or in all.
+    fn pass_time(&mut self, at: Moment, all: bool) {
+        let known = Known { front: &self.front, flows: &self.flows };
+        for lane in self.lanes.iter_mut().filter(|lane| all || lane.seat().is_none()) {
+            lane.advance_to(at, known);
+        }
+    }
+
+    /// Lets lanes send the probes that are due before a packet.
+    fn send_probes(&mut self, until: Moment) {
+        let mut soonest = Moment::from_ns(i64::MAX);
+        for index in self.probing.clone() {
+            let due = |sweep: &mut Self| sweep.lanes.get_mut(index)?.due(until, &sweep.lines);
+            while let Some(next) = due(self) {
+                self.leave_to_probe(index, next.flow, next.at);
+                let known = Known { front: &self.front, flows: &self.flows };
+                if let Some(lane) = self.lanes.get_mut(index) {
+                    lane.send(next, known);
+                }
+            }
+            let next = self.lanes.get(index).and_then(Lane::next_probe);
+            soonest = next.map_or(soonest, |next| soonest.min(next));
+        }
+        self.probe_due = soonest;
     }
 
     /// Shows a packet to each lane; `shared` is what the trunk makes of it.
     fn in_lanes(&mut self, passing: &Passing, shared: Option<&Judged>) {
-        let entry = match (&self.trunk, self.flows.get(&passing.flow)) {
+        if let Some(flow) = self.flows.at_mut(passing.flow) {
+            flow.apart |= passing.flow != passing.subject;
+        }
+        let entry = match (&self.trunk, self.flows.at(passing.flow)) {
             (Some(trunk), Some(flow)) => Some((trunk, flow)),
             _ => None,
         };
@@ -233,23 +383,23 @@ impl Sweep {
         }
     }
 
-    /// Keeps what every lane needs of the packet's connection; its translation.
-    fn note(&mut self, passing: &Passing) -> Option<Translation> {
-        let at = passing.at;
-        let front = &self.front;
-        let flow = self.flows.entry(passing.flow).or_insert_with(|| {
-            self.opened += 1;
-            let reply = front.translation(&passing.flow);
-            Flow { first: at, last: at, over: false, reply, stands: None, apart: false }
-        });
-        if passing.opens() && flow.over {
-            self.opened += 1;
-            flow.first = at;
+    /// Keeps what every lane needs of the packet's connection.
+    fn note(&mut self, passing: &Passing) {
+        let Passing { at, flow, .. } = *passing;
+        let anew = self.flows.at_mut(flow).is_some_and(|f| f.note(at, passing.flags()));
+        self.opened += u64::from(anew);
+        if self.probing.is_empty() {
+            return;
         }
-        flow.over =
-            !passing.opens() && (flow.over || passing.flags() & (flag::FIN | flag::RST) != 0);
-        flow.last = at;
-        flow.reply
+        let Some(line) = self.lines.take(at, flow, &passing.packet) else { return };
+        for index in &self.probing {
+            if let Some(lane) = self.lanes.get_mut(*index) {
+                lane.awaits_probe(flow, line);
+                let next = lane.next_probe();
+                self.probe_due = next.map_or(self.probe_due, |next| self.probe_due.min(next));
+            }
+        }
+        line.is_asked();
     }
 
     /// Whether the trunk held as many entries as the box allows: rows with longer timers than it

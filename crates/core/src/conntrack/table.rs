@@ -5,6 +5,7 @@
 //! table is full, since that depends on a keyed hash. Time never runs backwards: a packet stamped
 //! before its predecessor is taken as simultaneous with it.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -17,6 +18,7 @@ use super::reason::Reason;
 use super::rules::Rules;
 use super::settings::Settings;
 use super::state::{Dir, Kind};
+use super::switch::Switches;
 use super::tcp::{self, Step};
 use super::timer;
 use super::window::Under;
@@ -42,6 +44,11 @@ pub struct Table {
     /// Settings under which each refresh is computed as well, and what it gave last.
     others: Vec<Settings>,
     given: Vec<u32>,
+    /// What the last verdict hung on.
+    hung: Cell<Switches>,
+    /// Entries are remembered as they were before such a verdict.
+    remembers: bool,
+    before: Option<Entry>,
 }
 
 impl Table {
@@ -61,13 +68,24 @@ impl Table {
             replies: HashMap::default(),
             others: Vec::new(),
             given: Vec::new(),
+            hung: Cell::default(),
+            remembers: false,
+            before: None,
         }
     }
 
     /// From now on each refresh is computed under these settings as well ([`Table::given`]), and
-    /// an entry gets the longest of all: it is there as long as under any of them.
-    pub(super) fn compute_under(&mut self, others: Vec<Settings>) {
+    /// an entry gets the longest of all: it is there as long as under any of them. What a verdict
+    /// hung on is told by [`Table::hung`].
+    pub(super) fn stand_for(&mut self, others: Vec<Settings>) {
         self.others = others;
+        self.remembers = true;
+    }
+
+    /// What the last verdict hung on, and the entry as it was before, where it met one.
+    pub(super) fn hung(&mut self) -> Option<(Switches, Option<Entry>)> {
+        let hung = self.hung.take();
+        if hung.is_none() { None } else { Some((hung, self.before.take())) }
     }
 
     /// Seconds that the last refresh gives under each of the other settings.
@@ -112,7 +130,12 @@ impl Table {
         (entry.expires > self.now).then_some((entry, dir))
     }
 
-    fn look_up(&self, tuple: &Tuple) -> Option<Place> {
+    /// The entry that stands in a slot.
+    pub(super) fn entry_in(&self, slot: u32) -> Option<&Entry> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(super) fn look_up(&self, tuple: &Tuple) -> Option<Place> {
         self.index.find(hash_of(tuple), |(slot, dir)| {
             let entry = self.slots.get(slot as usize).and_then(Option::as_ref);
             entry.is_some_and(|entry| entry.tuple(dir) == tuple)
@@ -201,7 +224,9 @@ impl Table {
 
     fn judge(&mut self, packet: &Packet) -> Judged {
         match packet.body {
-            Body::IcmpError { .. } | Body::Untracked if !checksum_holds(packet, &self.settings) => {
+            Body::IcmpError { .. } | Body::Untracked
+                if !checksum_holds(packet, (&self.settings, &self.hung)) =>
+            {
                 return refused(packet, Reason::BadChecksum);
             }
             Body::IcmpError { about } => return self.icmp_error(packet, about),
@@ -221,7 +246,13 @@ impl Table {
             }
             Body::Tcp(_) | Body::Udp | Body::Icmp | Body::Other => {}
         }
-        match self.look_up(&packet.tuple) {
+        self.judge_at(self.look_up(&packet.tuple), packet)
+    }
+
+    /// Judges a packet of a kind that can have an entry, where the table's time has come to it and
+    /// it was looked up.
+    pub(super) fn judge_at(&mut self, place: Option<Place>, packet: &Packet) -> Judged {
+        match place {
             Some((slot, dir)) => self.known(slot, dir, packet),
             None => self.fresh(packet),
         }
@@ -250,7 +281,7 @@ impl Table {
             proto: Proto::fresh(packet.tuple.proto, self.now),
             queued_for: self.now,
         };
-        let under = Under { settings: &self.settings, rules: &self.rules };
+        let under = Under { settings: &self.settings, rules: &self.rules, hung: &self.hung };
         let mut step = step(&mut entry, Dir::Original, packet, true, (under, self.now));
         if let (Step::Refresh(seconds), false) = (&mut step, self.others.is_empty()) {
             let (others, rules) = (&self.others, &self.rules);
@@ -278,17 +309,20 @@ impl Table {
 
     /// A packet of a flow with an entry.
     fn known(&mut self, slot: u32, dir: Dir, packet: &Packet) -> Judged {
-        let Self { slots, settings, rules, now, others, given, .. } = self;
+        let Self { slots, settings, rules, now, others, given, hung, before, remembers, .. } = self;
         let Some(Some(entry)) = slots.get_mut(slot as usize) else {
             return refused(packet, Reason::UnpairedIcmp);
         };
-        let (seen_reply, before) = (entry.status.seen_reply, entry.tcp_state());
+        let (was, state) = ((entry.proto, entry.status), entry.tcp_state());
         if entry.status.offload {
             let mut judged = judged(entry, dir, packet, Step::Ignore(Reason::Offloaded), *now);
             judged.verdict = Verdict::Untracked;
             return judged;
         }
-        let mut step = step(entry, dir, packet, false, (Under { settings, rules }, *now));
+        let mut step = step(entry, dir, packet, false, (Under { settings, rules, hung }, *now));
+        if *remembers && !hung.get().is_none() {
+            *before = Some(Entry { proto: was.0, status: was.1, ..*entry });
+        }
         if let (Step::Refresh(seconds), false) = (&mut step, others.is_empty()) {
             *seconds = give(given, entry, packet, (others, rules, *now));
         }
@@ -299,9 +333,9 @@ impl Table {
         }
         apply(entry, dir, packet, step, *now);
         let mut judged = judged(entry, dir, packet, step, *now);
-        judged.turned = before != entry.tcp_state();
+        judged.turned = state != entry.tcp_state();
         if judged.verdict != Verdict::Invalid {
-            let established = dir == Dir::Reply || seen_reply;
+            let established = dir == Dir::Reply || was.1.seen_reply;
             judged.ct_state = if established { CtState::Established } else { CtState::New };
         }
         if matches!(step, Step::Kill) {
@@ -389,7 +423,7 @@ fn step(
     (under, now): (Under<'_>, Moment),
 ) -> Step {
     let settings = under.settings;
-    let holds = checksum_holds(packet, settings);
+    let holds = checksum_holds(packet, (settings, under.hung));
     match packet.body {
         Body::Tcp(tcp) => match tcp::sane(&tcp, holds) {
             Some(reason) => Step::Invalid(reason),
@@ -404,9 +438,12 @@ fn step(
 }
 
 /// Checksums are looked at only where packets arrive, and only if the box is set to.
-fn checksum_holds(packet: &Packet, settings: &Settings) -> bool {
-    let looked_at = settings.checksum && packet.hook == Hook::Prerouting;
-    !(looked_at && packet.checksum == Checksum::Bad)
+fn checksum_holds(packet: &Packet, (settings, hung): (&Settings, &Cell<Switches>)) -> bool {
+    if packet.hook != Hook::Prerouting || packet.checksum != Checksum::Bad {
+        return true;
+    }
+    hung.set(hung.get().and(Switches::CHECKSUM));
+    !settings.checksum
 }
 
 /// UDP: a flow answered for longer than two seconds is a stream, and assured

@@ -8,6 +8,7 @@ use super::entry::{Entry, Half, Proto, Status, TcpFlow, half_flag};
 use super::packet::Tcp;
 use super::reason::{Lowered, Reason};
 use super::state::{Dir, Kind, Next, State, next};
+use super::switch::Switches;
 use super::timer;
 use super::window::{self, Checked, Under, before};
 use crate::time::{Gap, Moment};
@@ -50,8 +51,12 @@ pub(super) fn first(entry: &mut Entry, packet: &Tcp, at: Moment, under: Under<'_
     match next(&under.rules.transitions, Dir::Original, kind, State::None) {
         Next::To(State::SynSent) => {}
         // Loose decides here and nowhere else.
-        Next::To(_) if under.settings.tcp_loose => {}
-        Next::To(_) => return Step::Invalid(Reason::NotLoose),
+        Next::To(_) => {
+            under.hangs_on(Switches::LOOSE);
+            if !under.settings.tcp_loose {
+                return Step::Invalid(Reason::NotLoose);
+            }
+        }
         _ => return Step::Invalid(Reason::InvalidNew),
     }
     window::begin(tcp, packet, kind, under.rules);
@@ -186,7 +191,7 @@ fn resynchronise(tcp: &mut TcpFlow, dir: Dir, under: Under<'_>) {
 
 /// A reset: whether it is old, exact, or the answer to something remembered.
 fn reset(tcp: &TcpFlow, dir: Dir, packet: &Tcp, status: Status, under: Under<'_>) -> Way {
-    let Under { settings, rules } = under;
+    let Under { settings, rules, .. } = under;
     let old = tcp.state;
     let close = Way::Check { old, new: State::Close };
     let closing = !matches!(
@@ -206,9 +211,11 @@ fn reset(tcp: &TcpFlow, dir: Dir, packet: &Tcp, status: Status, under: Under<'_>
         if packet.seq == 0 && !solid && rules.lenient_reset {
             return close;
         }
-        let waived = settings.tcp_ignore_invalid_rst && rules.lenient_reset;
-        if before(packet.seq, peer.maxack) && !waived {
-            return Way::Done(Step::Invalid(Reason::InvalidRst));
+        if before(packet.seq, peer.maxack) {
+            under.hangs_on(Switches::OLD_RESET);
+            if !(settings.tcp_ignore_invalid_rst && rules.lenient_reset) {
+                return Way::Done(Step::Invalid(Reason::InvalidRst));
+            }
         }
         if !solid || packet.seq == peer.maxack {
             return close;
@@ -243,7 +250,7 @@ fn after_invalid(
     at: Moment,
     under: Under<'_>,
 ) -> Option<Lowered> {
-    let Under { settings, rules } = under;
+    let Under { settings, rules, .. } = under;
     if !rules.out_of_window_end_lowers || !entry.status.assured || entry.status.fixed_timeout {
         return None;
     }
@@ -258,6 +265,7 @@ fn after_invalid(
         tcp.last.dir = dir;
         return None;
     }
+    under.hangs_on(Switches::REMAINING);
     let lower = settings.tcp.unacknowledged;
     let gap = Gap::from_secs(i64::from(lower));
     let lowered = Lowered { seconds: lower, kind, dir, answered: tcp.last.kind };
@@ -276,7 +284,7 @@ fn commit(tcp: &mut TcpFlow, dir: Dir, kind: Kind, old: State, new: State) {
 
 /// Timer and assured bit of a packet that counts.
 fn settle(entry: &mut Entry, kind: Kind, old: State, under: Under<'_>) -> Step {
-    let Under { settings, rules } = under;
+    let Under { settings, rules, .. } = under;
     let Proto::Tcp(tcp) = &entry.proto else { return Step::Kill };
     let seen_reply = entry.status.seen_reply;
     let timeout = timer::tcp(tcp, kind, seen_reply, (settings, rules));

@@ -4,6 +4,8 @@
 //! wrap at 2³². "Sender" and "receiver" are the records of the packet's direction and the other.
 //! nf_conntrack_proto_tcp.c, 6.18.
 
+use std::cell::Cell;
+
 use super::entry::{Half, TcpFlow, half_flag};
 use super::options::Options;
 use super::packet::{Tcp, flag};
@@ -11,6 +13,7 @@ use super::reason::Bound;
 use super::rules::{Overshoot, Reinit, Rules};
 use super::settings::Settings;
 use super::state::{Dir, Kind, State};
+use super::switch::Switches;
 
 /// `a` comes before `b`.
 pub(super) const fn before(a: u32, b: u32) -> bool {
@@ -43,6 +46,15 @@ pub(super) enum Checked {
 pub(super) struct Under<'a> {
     pub settings: &'a Settings,
     pub rules: &'a Rules,
+    /// What the verdict hung on.
+    pub hung: &'a Cell<Switches>,
+}
+
+impl Under<'_> {
+    /// The verdict hangs on one of these.
+    pub(super) fn hangs_on(&self, switches: Switches) {
+        self.hung.set(self.hung.get().and(switches));
+    }
 }
 
 /// Sequence, end and acknowledgements of a packet as the check ends up seeing them.
@@ -292,7 +304,7 @@ pub(super) fn check(
     kind: Kind,
     under: Under<'_>,
 ) -> Checked {
-    let Under { settings, rules } = under;
+    let Under { settings, rules, .. } = under;
     if settings.tcp_no_window_check {
         return Checked::Accept;
     }
@@ -303,8 +315,11 @@ pub(super) fn check(
     let seen = seen(tcp, dir, packet, sack);
     let checked = compare(tcp, dir, &seen, rules);
     if checked != Checked::Accept {
-        let liberal = tcp.half(dir).flags & half_flag::BE_LIBERAL != 0 || settings.tcp_be_liberal;
-        return if liberal { Checked::Accept } else { checked };
+        if tcp.half(dir).flags & half_flag::BE_LIBERAL != 0 {
+            return Checked::Accept;
+        }
+        under.hangs_on(Switches::LIBERAL);
+        return if settings.tcp_be_liberal { Checked::Accept } else { checked };
     }
     let win = learn(tcp, dir, packet, &seen);
     if kind == Kind::Ack {

@@ -1,6 +1,6 @@
 //! `hopclock replay --sweep` and `--fix`: one pass over the captures, a row for each thing tried.
 
-use super::{Plan, no_input, notes_aside, plan, sources_notes, time_of};
+use super::{Plan, firewall, no_input, notes_aside, plan, sources_notes, time_of, unsaid};
 use crate::args::{Format, Replay as Typed};
 use crate::exit::{Exit, Trouble};
 use crate::intake::captures::Captures;
@@ -37,6 +37,9 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     if typed.verify_checksums {
         sweep = sweep.verifying_checksums();
     }
+    if !typed.rules.is_empty() {
+        sweep = sweep.behind(firewall(typed)?);
+    }
     let mut begun = false;
     let mut numbering = Numbering::new();
     while captures.next(&mut |packet, file| {
@@ -56,6 +59,7 @@ pub fn carry_out(typed: &Typed) -> Result<Exit, Trouble> {
     if sweep.was_full() {
         notes.push(FULL.to_owned());
     }
+    notes.extend(sweep.unsaid().map(unsaid));
     notes.extend(sources_notes(captures.sources()));
     let answer = Answer {
         schema: "hopclock.sweep/1",

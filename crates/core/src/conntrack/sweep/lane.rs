@@ -1,17 +1,21 @@
 //! One table of a sweep, and the row it becomes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::probe::Injector;
+use super::probe::{Exchange, Injector, Line, Lines};
+use super::trunk::Seat;
 use super::{Flow, Known, Passing, Shared, Variant};
 use crate::conntrack::entry::Entry;
 use crate::conntrack::hash::Quick;
 use crate::conntrack::judged::{Event, Gone, Judged, Verdict};
-use crate::conntrack::packet::{Body, Packet, Tcp, Tuple, flag};
+use crate::conntrack::nat::Firewall;
+use crate::conntrack::packet::{Body, Packet, Tcp, flag};
 use crate::conntrack::reach::Reaches;
-use crate::conntrack::record::Ends;
+use crate::conntrack::record::{Decided, Ends};
+use crate::conntrack::routed::{self, Way};
 use crate::conntrack::rules::Rules;
 use crate::conntrack::state::State;
 use crate::conntrack::table::Table;
@@ -63,6 +67,9 @@ pub struct Parted {
     pub reason: Option<String>,
     /// Whom the refused one of the two packets reaches.
     pub reaches: Reaches,
+    /// What a rule of the box does with it; absent where no rules are known or they cannot say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruled: Option<Decided>,
     /// When its entry now goes unless something sets its timer, nanoseconds since the epoch; null
     /// where the packet is refused.
     pub stands_until_ns: Option<Moment>,
@@ -83,6 +90,9 @@ pub struct RunOut {
     pub verdict: Verdict,
     /// Whom it reaches.
     pub reaches: Reaches,
+    /// What a rule of the box does with it; absent where no rules are known or they cannot say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruled: Option<Decided>,
 }
 
 /// What one variant did.
@@ -135,16 +145,18 @@ pub struct Row {
 
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Its place in the trunk, if it follows that.
-    place: Option<usize>,
+    /// Where it follows the trunk.
+    seat: Option<Seat>,
     /// Connections for which it no longer does.
-    left: HashMap<Tuple, (), Quick>,
+    left: HashSet<u32, Quick>,
     table: Table,
+    /// The box's rules, where they are known.
+    firewall: Option<Arc<Firewall>>,
     injector: Option<Injector>,
     /// Connections whose ends would by now say something else.
-    parted: HashMap<Tuple, (), Quick>,
+    parted: HashSet<u32, Quick>,
     /// Entries that ran out, by connection, until they are needed or it begins anew.
-    gone: HashMap<Tuple, RanOut, Quick>,
+    gone: HashMap<u32, RanOut, Quick>,
     stayed: Stayed,
     row: Row,
 }
@@ -186,7 +198,7 @@ pub(super) const fn is_open(state: Option<State>) -> bool {
 }
 
 impl Lane {
-    pub(super) fn new(variant: Variant, place: Option<usize>, rules: Rules) -> Self {
+    pub(super) fn new(variant: Variant, seat: Option<Seat>, rules: Rules) -> Self {
         let row = Row {
             name: variant.name,
             added: variant.probes.map(|_| 0),
@@ -195,10 +207,11 @@ impl Lane {
         };
         Self {
             table: Table::new(variant.settings, rules),
+            firewall: None,
             injector: variant.probes.map(Injector::new),
-            place,
-            left: HashMap::default(),
-            parted: HashMap::default(),
+            seat,
+            left: HashSet::default(),
+            parted: HashSet::default(),
             gone: HashMap::default(),
             stayed: Stayed::default(),
             row,
@@ -207,16 +220,28 @@ impl Lane {
 
     /// An entry that stood before the capture, for a lane with a table of its own.
     pub(super) fn insert(&mut self, entry: Entry) -> bool {
-        self.place.is_some() || self.table.insert(entry)
+        self.seat.is_some() || self.table.insert(entry)
+    }
+
+    pub(super) fn behind(&mut self, firewall: Arc<Firewall>) {
+        self.firewall = Some(firewall);
+    }
+
+    pub(super) const fn table(&self) -> &Table {
+        &self.table
     }
 
     pub(super) const fn table_mut(&mut self) -> &mut Table {
         &mut self.table
     }
 
+    pub(super) const fn seat(&self) -> Option<Seat> {
+        self.seat
+    }
+
     /// From now on it judges this connection itself, beginning with this entry.
-    pub(super) fn leave(&mut self, flow: Tuple, entry: Option<Entry>) {
-        if self.left.insert(flow, ()).is_none()
+    pub(super) fn leave(&mut self, flow: u32, entry: Option<Entry>) {
+        if self.left.insert(flow)
             && let Some(entry) = entry
         {
             self.table.insert(entry);
@@ -224,8 +249,32 @@ impl Lane {
     }
 
     /// It judges this connection itself.
-    pub(super) fn has_left(&self, flow: &Tuple) -> bool {
-        self.place.is_none() || (!self.left.is_empty() && self.left.contains_key(flow))
+    pub(super) fn has_left(&self, flow: u32) -> bool {
+        self.seat.is_none() || (!self.left.is_empty() && self.left.contains(&flow))
+    }
+
+    /// It judges this packet itself. The connection an ICMP error goes by is not the one whose
+    /// entry decides about it.
+    fn judges(&self, passing: &Passing) -> bool {
+        self.has_left(passing.subject)
+            || (!self.parted.is_empty() && self.parted.contains(&passing.flow))
+    }
+
+    /// The earliest moment it may send a probe.
+    pub(super) fn next_probe(&self) -> Option<Moment> {
+        self.injector.as_ref()?.next()
+    }
+
+    /// The next probe it sends before `until`.
+    pub(super) fn due(&mut self, until: Moment, lines: &Lines) -> Option<Exchange> {
+        self.injector.as_mut()?.due(until, lines)
+    }
+
+    /// Takes note of when a connection will want a probe.
+    pub(super) fn awaits_probe(&mut self, flow: u32, line: &Line) {
+        if let Some(injector) = &mut self.injector {
+            injector.awaits(flow, line);
+        }
     }
 
     /// A recorded packet: `was` is its fate when the capture was taken, `shared` what the trunk
@@ -235,14 +284,14 @@ impl Lane {
         passing: &Passing,
         (was, shared): (Option<&Judged>, Option<Shared<'_>>),
     ) -> Option<Judged> {
-        match (shared, self.place) {
-            (Some(shared), Some(place)) if !self.has_left(&passing.flow) => {
+        match (shared, self.seat) {
+            (Some(shared), Some(seat)) if !self.judges(passing) => {
                 let judged = shared.judged;
                 self.count(passing, judged, Some(passing.number));
                 if let Some(was) = was
-                    && through(passing, was) != through(passing, judged)
+                    && self.differ(passing, was, judged)
                 {
-                    self.leave(passing.flow, shared.entry_at(place));
+                    self.leave(passing.flow, shared.entry_for(passing.flow, seat));
                     self.part(passing, was, judged);
                 }
                 Some(*judged)
@@ -253,8 +302,8 @@ impl Lane {
 
     /// Judges a recorded packet, `was` being its fate when the capture was taken. `None` if it
     /// would not have been sent.
-    fn packet(&mut self, passing: &Passing, was: Option<&Judged>) -> Option<Judged> {
-        if !self.parted.is_empty() && self.parted.contains_key(&passing.flow) {
+    pub(super) fn packet(&mut self, passing: &Passing, was: Option<&Judged>) -> Option<Judged> {
+        if !self.parted.is_empty() && self.parted.contains(&passing.flow) {
             if !passing.opens() {
                 self.row.unsent += 1;
                 return None;
@@ -263,11 +312,11 @@ impl Lane {
         }
         let mut packet = passing.packet;
         if let Some(injector) = &mut self.injector {
-            injector.shift(passing.at, &passing.flow, &mut packet);
+            injector.shift(passing.at, passing.flow, &mut packet);
         }
         let judged = self.judge(passing, &packet, Some(passing.number));
         if let Some(was) = was
-            && through(passing, was) != through(passing, &judged)
+            && self.differ(passing, was, &judged)
         {
             self.part(passing, was, &judged);
         }
@@ -276,30 +325,65 @@ impl Lane {
 
     /// Moves its time on to `at`, before the connection of a packet at that time is looked at.
     pub(super) fn advance_to(&mut self, at: Moment, known: Known<'_>) {
-        while let Some(next) = self.injector.as_mut().and_then(|i| i.due(at)) {
-            self.table.advance_to(next.at);
-            self.take_events(known);
-            let reply = known.flows.get(&next.flow).and_then(|flow| flow.reply);
-            for packet in next.packets {
-                let (at, flow) = (next.at, next.flow);
-                let probe = Passing { number: 0, at, flow, reply, packet };
-                let judged = self.judge(&probe, &packet, None);
-                self.row.added = self.row.added.map(|added| added + 1);
-                if !through(&probe, &judged) {
-                    // Nothing was recorded to compare it with: such a packet would have passed.
-                    self.note_turn(&probe, Turn::Cut, &judged, None);
-                    break;
-                }
-            }
-        }
         self.table.advance_to(at);
         self.take_events(known);
     }
 
+    /// Sends a probe that is due, and what answers it.
+    pub(super) fn send(&mut self, probe: Exchange, known: Known<'_>) {
+        let Exchange { at, flow, packets } = probe;
+        self.advance_to(at, known);
+        let reply = known.flows.at(flow).and_then(|flow| flow.reply.as_deref().copied());
+        for packet in packets {
+            let (subject, way) = (flow, Way::default());
+            let probe = Passing { number: 0, at, flow, subject, reply, way, packet };
+            let judged = self.judge(&probe, &packet, None);
+            self.row.added = self.row.added.map(|added| added + 1);
+            if !self.fate(&probe, &judged).through {
+                // Nothing was recorded to compare it with: such a packet would have passed.
+                self.note_turn(&probe, Turn::Cut, &judged, None);
+                return;
+            }
+        }
+    }
+
     fn judge(&mut self, passing: &Passing, packet: &Packet, number: Option<u64>) -> Judged {
         let judged = self.table.packet(passing.at, packet);
+        if judged.created && self.fate(passing, &judged).is_stopped() {
+            // Dropped before its entry is confirmed.
+            self.table.remove(&packet.tuple);
+        }
         self.count(passing, &judged, number);
         judged
+    }
+
+    /// What becomes of a judged packet.
+    fn fate(&self, passing: &Passing, judged: &Judged) -> Fate {
+        let tuple = passing.packet.tuple;
+        let mut reaches = Reaches::of(passing.reply, &tuple, judged);
+        let told = (passing.way, reaches);
+        let surely = |f: &Firewall| routed::surely(f, (tuple, passing.flags()), judged, told);
+        let ruled = self.firewall.as_deref().and_then(surely);
+        let stopped = routed::is_stopped(ruled.as_slice());
+        if stopped {
+            reaches = Reaches::Nobody;
+        } else if judged.created && !passing.opens() && passing.way.drawn.is_some() {
+            // It leaves with a port its peer never heard of.
+            reaches = Reaches::Stranger;
+        }
+        let through = match (judged.verdict, &ruled) {
+            // What drops INVALID packets stands on most boxes that track.
+            (Verdict::Drop, _) | (Verdict::Invalid, None) => false,
+            _ => reaches == Reaches::Peer,
+        };
+        Fate { reaches, through, ruled: ruled.and_then(Decided::of) }
+    }
+
+    /// Whether one of two verdicts lets a packet come to its peer, and the other does not.
+    fn differ(&self, passing: &Passing, was: &Judged, is: &Judged) -> bool {
+        let seen =
+            |judged: &Judged| (judged.verdict, judged.ct_state, judged.leaves_as, judged.created);
+        seen(was) != seen(is) && self.fate(passing, was).through != self.fate(passing, is).through
     }
 
     fn count(&mut self, passing: &Passing, judged: &Judged, number: Option<u64>) {
@@ -340,22 +424,25 @@ impl Lane {
         if flags & flag::RST != 0 || !is_open(event.tcp_state) {
             return;
         }
+        let Fate { reaches, through, ruled } = self.fate(passing, judged);
         self.row.run_out += 1;
-        self.row.taken_up += u64::from(judged.created);
-        self.row.lost += u64::from(!through(passing, judged));
+        self.row.taken_up +=
+            u64::from(judged.created && ruled.as_ref().is_none_or(Decided::passes));
+        self.row.lost += u64::from(!through);
         self.row.first_run_out.get_or_insert(RunOut {
             at_ns: event.at,
             original: Ends(event.original),
             tcp_state: event.tcp_state.map(State::name),
             packet,
             verdict: judged.verdict,
-            reaches: Reaches::of(passing.reply, &passing.packet.tuple, judged),
+            reaches,
+            ruled,
         });
     }
 
     /// The packet meets another fate than when the capture was taken.
     fn part(&mut self, passing: &Passing, was: &Judged, judged: &Judged) {
-        if !through(passing, judged) {
+        if !self.fate(passing, judged).through {
             return self.note_turn(passing, Turn::Cut, judged, Some(passing.number));
         }
         self.note_turn(passing, Turn::Saved, was, Some(passing.number));
@@ -373,22 +460,27 @@ impl Lane {
     }
 
     fn note_turn(&mut self, passing: &Passing, turn: Turn, odd: &Judged, packet: Option<u64>) {
-        self.parted.insert(passing.flow, ());
+        self.parted.insert(passing.flow);
         if let Some(injector) = &mut self.injector {
-            injector.stop(&passing.flow);
+            injector.stop(passing.flow);
         }
         match turn {
             Turn::Saved => self.row.saved += 1,
             Turn::Cut => self.row.cut += 1,
         }
+        if self.row.first_parted.is_some() {
+            return;
+        }
+        let Fate { reaches, ruled, .. } = self.fate(passing, odd);
         let rules = self.table.rules();
-        self.row.first_parted.get_or_insert_with(|| Parted {
+        self.row.first_parted = Some(Parted {
             turn,
             packet,
             at_ns: passing.at,
             arrives_as: Ends(passing.packet.tuple),
             reason: odd.reason.map(|reason| words(&reason, rules)),
-            reaches: Reaches::of(passing.reply, &passing.packet.tuple, odd),
+            reaches,
+            ruled,
             stands_until_ns: None,
         });
     }
@@ -396,25 +488,25 @@ impl Lane {
     fn take_events(&mut self, known: Known<'_>) {
         let events: Vec<Event> = self.table.drain_events().collect();
         for event in events {
-            let Some((name, flow)) = known.named(&event.original) else { continue };
-            self.ended(name, flow, event);
+            let Some((number, flow)) = known.named(&event.original) else { continue };
+            self.ended(number, flow, event);
         }
     }
 
     /// An entry is gone.
-    pub(super) fn ended(&mut self, name: Tuple, flow: &Flow, event: Event) {
-        let stay = (!self.parted.contains_key(&name)).then(|| flow.stay(event.at));
+    pub(super) fn ended(&mut self, number: u32, flow: &Flow, event: Event) {
+        let stay = (!self.parted.contains(&number)).then(|| flow.stay(event.at));
         if event.gone == Gone::Expired {
-            self.gone.insert(name, RanOut { event, stay });
+            self.gone.insert(number, RanOut { event, stay });
         } else if let Some(stay) = stay {
             self.stayed.add(stay);
         }
     }
 
     /// An entry stands when the capture ends, and would go at `expires`.
-    pub(super) fn stands(&mut self, name: Tuple, flow: &Flow, expires: Moment) {
+    pub(super) fn stands(&mut self, number: u32, flow: &Flow, expires: Moment) {
         self.row.standing += 1;
-        if flow.over && !self.parted.contains_key(&name) {
+        if flow.over && !self.parted.contains(&number) {
             self.stayed.add(flow.stay(expires));
         }
     }
@@ -428,8 +520,8 @@ impl Lane {
         self.take_events(known);
         let standing: Vec<Entry> = self.table.entries().copied().collect();
         for entry in &standing {
-            if let Some((name, flow)) = known.named(&entry.original) {
-                self.stands(name, flow, entry.expires);
+            if let Some((number, flow)) = known.named(&entry.original) {
+                self.stands(number, flow, entry.expires);
             }
         }
         let mut stayed = self.stayed;
@@ -456,15 +548,22 @@ impl Flow {
     }
 }
 
-const fn refused(judged: &Judged) -> bool {
-    matches!(judged.verdict, Verdict::Invalid | Verdict::Drop)
+/// What becomes of a judged packet.
+struct Fate {
+    reaches: Reaches,
+    /// It comes to the other end as a packet of its connection.
+    through: bool,
+    ruled: Option<Decided>,
 }
 
-/// Whether a packet comes to the other end as one of its connection. A refused one does not: what
-/// drops INVALID packets stands on most boxes that track.
-fn through(passing: &Passing, judged: &Judged) -> bool {
-    let reaches = Reaches::of(passing.reply, &passing.packet.tuple, judged);
-    !refused(judged) && reaches == Reaches::Peer
+impl Fate {
+    fn is_stopped(&self) -> bool {
+        self.ruled.as_ref().is_some_and(|ruled| !ruled.passes())
+    }
+}
+
+const fn refused(judged: &Judged) -> bool {
+    matches!(judged.verdict, Verdict::Invalid | Verdict::Drop)
 }
 
 fn words(reason: &crate::conntrack::Reason, rules: &Rules) -> String {

@@ -7,7 +7,7 @@
 //! directions were not, get none.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use crate::conntrack::hash::Quick;
 use crate::conntrack::packet::{Body, Checksum, Hook, Packet, Tcp, Tuple, flag};
@@ -61,51 +61,97 @@ struct End {
     more: u32,
 }
 
+/// What both ends of a connection have said.
 #[derive(Clone, Copy, Debug)]
-struct Line {
-    flow: Tuple,
+pub(super) struct Line {
     client: End,
     server: Option<End>,
-    /// A moment in the queue stands for it.
-    queued: bool,
+    /// Every lane that sends probes has been asked when.
+    asked: bool,
     over: bool,
 }
 
-/// The connections of one lane that get probes.
+/// What both ends have said of every connection whose opening was captured, by its number: as
+/// recorded, and so in each lane until it sends a probe.
+#[derive(Debug, Default)]
+pub(super) struct Lines(Vec<Option<Line>>);
+
+impl Lines {
+    /// Takes note of a recorded packet; the connection, where lanes are to be asked when they
+    /// would send a probe.
+    pub(super) fn take(&mut self, at: Moment, flow: u32, packet: &Packet) -> Option<&mut Line> {
+        let Body::Tcp(tcp) = &packet.body else { return None };
+        let index = flow as usize;
+        if tcp.flags & (flag::SYN | flag::ACK) == flag::SYN {
+            self.0.resize(self.0.len().max(index + 1), None);
+            *self.0.get_mut(index)? = Some(Line::opening(End::opening(packet.tuple, tcp, at)));
+            return None;
+        }
+        let line = self.0.get_mut(index)?.as_mut()?;
+        line.take(at, packet.tuple, tcp);
+        (!line.asked && !line.over && line.server.is_some()).then_some(line)
+    }
+
+    fn of(&self, flow: u32) -> Option<&Line> {
+        self.0.get(flow as usize)?.as_ref()
+    }
+}
+
+/// The probes of one lane.
 #[derive(Debug)]
 pub(super) struct Injector {
     probes: Probes,
-    lines: Vec<Line>,
-    by_flow: HashMap<Tuple, usize, Quick>,
-    queue: BinaryHeap<Reverse<(Moment, usize)>>,
+    /// Connections to which one was sent, in the lane's own sequence numbers.
+    own: HashMap<u32, Line, Quick>,
+    /// Connections whose ends would by now say something else.
+    stopped: HashSet<u32, Quick>,
+    queue: BinaryHeap<Reverse<(Moment, u32)>>,
+    /// Those for which a moment in the queue stands.
+    queued: HashSet<u32, Quick>,
 }
 
 /// A probe and what answers it, in the order they meet the table.
 pub(super) struct Exchange {
     pub(super) at: Moment,
-    pub(super) flow: Tuple,
+    pub(super) flow: u32,
     pub(super) packets: Vec<Packet>,
 }
 
 impl Injector {
     pub(super) fn new(probes: Probes) -> Self {
-        let (by_flow, queue) = (HashMap::default(), BinaryHeap::new());
-        Self { probes, lines: Vec::new(), by_flow, queue }
+        Self {
+            probes,
+            own: HashMap::default(),
+            stopped: HashSet::default(),
+            queue: BinaryHeap::new(),
+            queued: HashSet::default(),
+        }
+    }
+
+    /// Nothing is sent before this.
+    pub(super) fn next(&self) -> Option<Moment> {
+        self.queue.peek().map(|r| r.0.0)
     }
 
     /// The next exchange that is due before `until`.
-    pub(super) fn due(&mut self, until: Moment) -> Option<Exchange> {
-        while let Some(&Reverse((due, index))) = self.queue.peek().filter(|r| r.0.0 < until) {
+    pub(super) fn due(&mut self, until: Moment, lines: &Lines) -> Option<Exchange> {
+        while let Some(&Reverse((due, flow))) = self.queue.peek().filter(|r| r.0.0 < until) {
             self.queue.pop();
-            let Some(line) = self.lines.get_mut(index) else { continue };
-            line.queued = false;
-            let Some(next) = line.due(&self.probes).filter(|_| !line.over) else { continue };
+            self.queued.remove(&flow);
+            let Some(mut line) = self.own.get(&flow).or_else(|| lines.of(flow)).copied() else {
+                continue;
+            };
+            let over = line.over || self.stopped.contains(&flow);
+            let Some(next) = line.due(&self.probes).filter(|_| !over) else { continue };
             // It heard something since, or waits for data to be acknowledged.
             let later = next > due;
             let waits = line.is_waiting(&self.probes);
-            let packets = if later || waits { None } else { line.exchange(&self.probes, due) };
-            let flow = line.flow;
-            self.enqueue(if later { next } else { due.plus(self.probes.every) }, index);
+            let mut packets = None;
+            if !later && !waits {
+                packets = line.exchange(&self.probes, due);
+                self.own.insert(flow, line);
+            }
+            self.enqueue(if later { next } else { due.plus(self.probes.every) }, flow);
             if let Some(packets) = packets {
                 return Some(Exchange { at: due, flow, packets });
             }
@@ -113,47 +159,38 @@ impl Injector {
         None
     }
 
-    fn enqueue(&mut self, at: Moment, index: usize) {
-        if let Some(line) = self.lines.get_mut(index)
-            && !line.queued
-        {
-            line.queued = true;
-            self.queue.push(Reverse((at, index)));
+    fn enqueue(&mut self, at: Moment, flow: u32) {
+        if self.queued.insert(flow) {
+            self.queue.push(Reverse((at, flow)));
+        }
+    }
+
+    /// Takes note of when a connection will want a probe.
+    pub(super) fn awaits(&mut self, flow: u32, line: &Line) {
+        if let Some(due) = line.due(&self.probes) {
+            self.enqueue(due, flow);
         }
     }
 
     /// No more probes for this connection.
-    pub(super) fn stop(&mut self, flow: &Tuple) {
-        let line = self.by_flow.get(flow).and_then(|index| self.lines.get_mut(*index));
-        if let Some(line) = line {
-            line.over = true;
-        }
+    pub(super) fn stop(&mut self, flow: u32) {
+        self.stopped.insert(flow);
     }
 
-    /// Takes note of a recorded packet, and gives it the sequence numbers of this lane.
-    pub(super) fn shift(&mut self, at: Moment, flow: &Tuple, packet: &mut Packet) {
+    /// Gives a recorded packet the sequence numbers of this lane.
+    pub(super) fn shift(&mut self, at: Moment, flow: u32, packet: &mut Packet) {
         let tuple = packet.tuple;
         let Body::Tcp(tcp) = &mut packet.body else { return };
-        let known = self.by_flow.get(flow).copied();
         if tcp.flags & (flag::SYN | flag::ACK) == flag::SYN {
-            return self.open(known, Line::opening(*flow, End::opening(tuple, tcp, at)));
-        }
-        let Some(index) = known else { return };
-        let Some(line) = self.lines.get_mut(index) else { return };
-        line.take(at, tuple, tcp);
-        if !line.over
-            && let Some(due) = line.due(&self.probes)
+            // What is said from here on is as recorded.
+            self.own.remove(&flow);
+            self.stopped.remove(&flow);
+        } else if let Some(line) = self.own.get_mut(&flow)
+            && let Some((mine, others)) = line.take(at, tuple, tcp)
         {
-            self.enqueue(due, index);
-        }
-    }
-
-    fn open(&mut self, known: Option<usize>, line: Line) {
-        match known.and_then(|index| self.lines.get_mut(index)) {
-            Some(old) => *old = Line { queued: old.queued, ..line },
-            None => {
-                self.by_flow.insert(line.flow, self.lines.len());
-                self.lines.push(line);
+            tcp.seq = tcp.seq.wrapping_add(mine);
+            if tcp.has(flag::ACK) {
+                tcp.ack = tcp.ack.wrapping_add(others);
             }
         }
     }
@@ -185,32 +222,38 @@ const fn after(a: u32, b: u32) -> bool {
 }
 
 impl Line {
-    const fn opening(flow: Tuple, client: End) -> Self {
-        Self { flow, client, server: None, queued: false, over: false }
+    const fn opening(client: End) -> Self {
+        Self { client, server: None, asked: false, over: false }
     }
 
-    /// A recorded packet of an open connection.
-    fn take(&mut self, at: Moment, tuple: Tuple, tcp: &mut Tcp) {
+    /// Every lane knows by now when it would send a probe here.
+    pub(super) const fn is_asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// Takes note of a recorded packet; by how much its sender, and the other end, have said more
+    /// than was recorded.
+    fn take(&mut self, at: Moment, tuple: Tuple, tcp: &Tcp) -> Option<(u32, u32)> {
         let from_client = tuple == self.client.tuple;
         if !from_client && self.server.is_none() && tcp.has(flag::SYN) {
             self.server = Some(End::opening(tuple, tcp, at));
         }
-        let Some(server) = &mut self.server else { return };
+        let server = self.server.as_mut()?;
         let (me, other) =
             if from_client { (&mut self.client, server) } else { (server, &mut self.client) };
-        tcp.seq = tcp.seq.wrapping_add(me.more);
         if tcp.has(flag::ACK) {
-            tcp.ack = tcp.ack.wrapping_add(other.more);
-            me.acked = tcp.ack;
+            me.acked = tcp.ack.wrapping_add(other.more);
         }
         if !tcp.has(flag::RST) {
             me.win = tcp.win;
         }
-        if after(tcp.end(), me.next) {
-            me.next = tcp.end();
+        let end = tcp.end().wrapping_add(me.more);
+        if after(end, me.next) {
+            me.next = end;
         }
         other.heard = at;
         self.over |= tcp.flags & (flag::FIN | flag::RST) != 0;
+        Some((me.more, other.more))
     }
 
     fn prober(&self, probes: &Probes) -> Option<(&End, &End)> {

@@ -1,16 +1,22 @@
-//! The table that lanes share while nothing but the length of a timer could tell them apart.
+//! The table that lanes share while nothing tells them apart.
 //!
 //! Its entries live as long as under the longest timer among the lanes; beside each stands when
-//! it would go in every one of them. How many entries fit is not its business
-//! ([`Trunk::was_full`] says when it should have been).
+//! it would go under every other. A lane leaves it for a connection once its own timer has run
+//! out, when a verdict hangs on a switch that the lane has otherwise, and when it sends a probe
+//! nobody recorded. How many entries fit is not its business ([`Trunk::was_full`] says when it
+//! should have been).
 
-use super::lane::is_open;
+use super::flows::Flow;
 use super::{Passing, Sweep, Variant};
 use crate::conntrack::entry::Entry;
-use crate::conntrack::judged::{Event, Gone, Judged, Verdict};
-use crate::conntrack::packet::{Tuple, flag};
+use crate::conntrack::index::Place;
+use crate::conntrack::judged::{Event, Gone, Judged};
+use crate::conntrack::packet::Packet;
+use crate::conntrack::reach::Reaches;
+use crate::conntrack::routed;
 use crate::conntrack::rules::Rules;
-use crate::conntrack::settings::{Settings, Timeouts};
+use crate::conntrack::settings::Settings;
+use crate::conntrack::switch::{self, Switches};
 use crate::conntrack::table::Table;
 use crate::time::{Gap, Moment};
 
@@ -18,75 +24,63 @@ use crate::time::{Gap, Moment};
 /// every lane's own affair.
 const ROOMY: u32 = 100_000;
 
+/// Of a lane that follows the trunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    /// Which of the different sets of timers it has.
+    timers: usize,
+    /// The switches it has otherwise than the trunk.
+    differs: Switches,
+}
+
 #[derive(Debug)]
 pub(super) struct Trunk {
     table: Table,
-    /// By lane: its place among those that follow the trunk.
-    places: Vec<Option<usize>>,
-    /// Every lane has one.
-    all: bool,
+    /// Sets of timers among those that follow.
+    timers: usize,
+    /// By connection and set of timers: when its entry goes. Not kept where there is one set.
+    goes: Vec<Moment>,
+    /// By slot of the table: whose entry it is.
+    owners: Vec<u32>,
     max: Option<u32>,
     full: bool,
 }
 
-/// A connection's entry in the trunk.
-#[derive(Debug)]
-pub(super) struct Stands {
-    original: Tuple,
-    /// By place: when the entry goes there.
-    goes: Box<[Moment]>,
-    /// The earliest of these that has not come.
-    soonest: Moment,
-}
-
-/// What is left of settings when no timeout is looked at.
-fn but_for_timeouts(settings: Settings) -> Settings {
-    let (max_retrans, plain) = (0, Settings::default());
-    Settings {
-        tcp: Timeouts::default(),
-        tcp_max_retrans: max_retrans,
-        udp: plain.udp,
-        udp_stream: plain.udp_stream,
-        icmp: plain.icmp,
-        icmpv6: plain.icmpv6,
-        generic: plain.generic,
-        log_invalid: plain.log_invalid,
-        acct: plain.acct,
-        ..settings
-    }
+/// What follows from a packet's place in the trunk.
+pub(super) struct Arrived {
+    pub(super) place: Option<Place>,
+    /// Its connection, where it has an entry.
+    pub(super) flow: Option<u32>,
 }
 
 impl Trunk {
-    /// For lanes of these variants; `None` where none could follow it.
-    pub(super) fn new(variants: &[Variant], rules: Rules) -> Option<Self> {
-        let was = variants.first()?.settings;
+    /// For lanes of these variants, with their seats; `None` where none could follow it.
+    pub(super) fn new(variants: &[Variant], rules: Rules) -> (Option<Self>, Vec<Option<Seat>>) {
+        let none = || (None, vec![None; variants.len()]);
+        let Some(was) = variants.first().map(|first| first.settings) else { return none() };
         if was.max.is_some_and(|max| max < ROOMY && !(max == 0 && rules.zero_max_is_unlimited)) {
-            return None;
+            return none();
         }
-        let follows = |variant: &Variant| {
-            variant.probes.is_none() && but_for_timeouts(variant.settings) == but_for_timeouts(was)
-        };
-        let mut others = Vec::new();
-        let mut places = Vec::new();
-        for variant in variants {
-            places.push(follows(variant).then_some(others.len()));
-            if follows(variant) {
-                others.push(variant.settings);
+        let mut sets: Vec<Settings> = Vec::new();
+        let mut seat = |variant: &Variant| {
+            let own = variant.settings;
+            if switch::others(&own) != switch::others(&was) {
+                return None;
             }
-        }
+            let alike = |set: &Settings| switch::timers(set) == switch::timers(&own);
+            let timers = sets.iter().position(alike).unwrap_or_else(|| {
+                sets.push(own);
+                sets.len() - 1
+            });
+            Some(Seat { timers, differs: Switches::between(&was, &own) })
+        };
+        let seats = variants.iter().map(&mut seat).collect();
         let mut table = Table::new(Settings { max: None, ..was }, rules);
-        table.compute_under(others);
-        let all = places.iter().all(Option::is_some);
-        Some(Self { table, places, all, max: was.max.filter(|max| *max > 0), full: false })
-    }
-
-    pub(super) fn place(&self, lane: usize) -> Option<usize> {
-        self.places.get(lane).copied().flatten()
-    }
-
-    /// No lane has a table of its own from the beginning.
-    pub(super) const fn carries_all(&self) -> bool {
-        self.all
+        let timers = sets.len();
+        table.stand_for(if timers > 1 { sets } else { Vec::new() });
+        let max = was.max.filter(|max| *max > 0);
+        let (goes, owners) = (Vec::new(), Vec::new());
+        (Some(Self { table, timers, goes, owners, max, full: false }), seats)
     }
 
     pub(super) const fn table_mut(&mut self) -> &mut Table {
@@ -97,26 +91,53 @@ impl Trunk {
         self.full
     }
 
-    /// The entry of a connection, and when it goes in each lane that follows.
-    pub(super) fn entry_of<'a>(&self, flow: &'a super::Flow) -> Option<(Entry, &'a [Moment])> {
-        let stands = flow.stands.as_ref()?;
-        let (entry, _) = self.table.find(&stands.original)?;
-        Some((*entry, &stands.goes))
+    /// The place a packet comes to, when the table's time has come to it.
+    pub(super) fn arrives(&self, packet: &Packet) -> Arrived {
+        let place = if packet.has_flow() { self.table.look_up(&packet.tuple) } else { None };
+        let flow = place.and_then(|(slot, _)| self.owners.get(slot as usize)).copied();
+        Arrived { place, flow }
     }
 
-    /// When an entry that was just refreshed goes, by place.
-    fn goes(&self, at: Moment) -> impl Iterator<Item = Moment> {
-        self.table.given().iter().map(move |s| at.plus(Gap::from_secs(i64::from(*s))))
+    /// The entry of a connection, as it is for a lane with this seat.
+    pub(super) fn entry_for(&self, number: u32, flow: &Flow, seat: Seat) -> Option<Entry> {
+        let entry = *self.table.entry_in(flow.stands?)?;
+        Some(Entry { expires: self.goes(number, seat, entry.expires), ..entry })
     }
-}
 
-impl Stands {
-    fn set(&mut self, original: Tuple, goes: impl Iterator<Item = Moment>) {
-        self.original = original;
-        self.soonest = Moment::from_ns(i64::MAX);
-        for (place, goes) in self.goes.iter_mut().zip(goes) {
-            *place = goes;
-            self.soonest = self.soonest.min(goes);
+    /// When a connection's entry goes for a lane with this seat; in the trunk it does so last.
+    fn goes(&self, number: u32, seat: Seat, last: Moment) -> Moment {
+        let goes = || self.goes.get(number as usize * self.timers + seat.timers).copied();
+        if self.timers == 1 { last } else { goes().unwrap_or(last) }
+    }
+
+    /// A connection's entry was refreshed, or made in this slot.
+    fn refreshed(&mut self, (number, flow): (u32, &mut Flow), at: Moment, made: Option<u32>) {
+        if let Some(slot) = made {
+            self.full |= self.max.is_some_and(|max| self.table.len() >= max as usize);
+            self.owns(slot, number);
+            flow.stands = Some(slot);
+        }
+        if self.timers == 1 {
+            return;
+        }
+        let begins = number as usize * self.timers;
+        if self.goes.len() < begins + self.timers {
+            self.goes.resize(begins + self.timers, Moment::from_ns(i64::MAX));
+        }
+        flow.soonest = Moment::from_ns(i64::MAX);
+        for (goes, given_s) in self.goes.iter_mut().skip(begins).zip(self.table.given()) {
+            *goes = at.plus(Gap::from_secs(i64::from(*given_s)));
+            flow.soonest = flow.soonest.min(*goes);
+        }
+    }
+
+    fn owns(&mut self, slot: u32, number: u32) {
+        let slot = slot as usize;
+        if self.owners.len() <= slot {
+            self.owners.resize(slot + 1, u32::MAX);
+        }
+        if let Some(owner) = self.owners.get_mut(slot) {
+            *owner = number;
         }
     }
 }
@@ -129,109 +150,155 @@ impl Sweep {
         if !trunk.table.insert(entry) {
             return;
         }
-        let name = self.front.flow(&entry.original);
-        let places = trunk.places.iter().flatten().count();
-        let goes = vec![entry.expires; places].into_boxed_slice();
-        let stands = Stands { original: entry.original, goes, soonest: entry.expires };
-        let reply = self.front.translation(&name);
-        let (first, last, stands) = (begins, begins, Some(stands));
-        let flow = super::Flow { first, last, over: false, reply, stands, apart: false };
-        self.flows.insert(name, flow);
+        let Some((slot, _)) = trunk.table.look_up(&entry.original) else { return };
+        let number = self.flows.number_of(&entry.original, begins, &self.front);
+        trunk.owns(slot, number);
+        if let Some(flow) = self.flows.at_mut(number) {
+            (flow.stands, flow.soonest) = (Some(slot), entry.expires);
+        }
+        if trunk.timers > 1 {
+            let begins = number as usize * trunk.timers;
+            let end = trunk.goes.len().max(begins + trunk.timers);
+            trunk.goes.resize(end, Moment::from_ns(i64::MAX));
+            for goes in trunk.goes.iter_mut().skip(begins).take(trunk.timers) {
+                *goes = entry.expires;
+            }
+        }
     }
 
-    /// Moves the trunk's time on to a packet. Lanes in which the packet's entry is gone by then
-    /// have left when this returns.
-    pub(super) fn time_in_trunk(&mut self, passing: &Passing) {
-        if let Some(trunk) = &mut self.trunk {
-            trunk.table.advance_to(passing.at);
-            self.end_in_trunk();
-            self.leave_where_gone(passing);
-        }
+    /// Moves the trunk's time on to a packet, and says where the packet comes to.
+    pub(super) fn time_in_trunk(&mut self, at: Moment, packet: &Packet) -> Arrived {
+        let Some(trunk) = &mut self.trunk else { return Arrived { place: None, flow: None } };
+        trunk.table.advance_to(at);
+        self.end_in_trunk();
+        self.trunk.as_ref().map_or(Arrived { place: None, flow: None }, |t| t.arrives(packet))
     }
 
     /// The trunk's verdict. Lanes for which it no longer speaks have left when this returns.
-    pub(super) fn in_trunk(&mut self, passing: &Passing) -> Option<Judged> {
+    pub(super) fn in_trunk(&mut self, passing: &Passing, place: Option<Place>) -> Option<Judged> {
         let trunk = self.trunk.as_mut()?;
-        // Whether refused ends lower the timer hangs on what is left of it.
-        let ends = passing.flags() & (flag::FIN | flag::RST) != 0;
-        let flow = if ends { self.flows.get(&passing.flow) } else { None };
-        let held = flow.and_then(|flow| trunk.entry_of(flow));
-        let judged = trunk.table.packet(passing.at, &passing.packet);
-        if let Some((entry, goes)) = held
-            && judged.verdict == Verdict::Invalid
-        {
-            for (lane, place) in self.lanes.iter_mut().zip(&trunk.places) {
-                if let Some(expires) = place.and_then(|place| goes.get(place)) {
-                    lane.leave(passing.flow, Some(Entry { expires: *expires, ..entry }));
-                }
-            }
-            if let Some(flow) = self.flows.get_mut(&passing.flow) {
-                flow.apart = true;
-            }
-        }
+        let packet = &passing.packet;
+        let judged = match packet.has_flow() {
+            true => trunk.table.judge_at(place, packet),
+            false => trunk.table.packet(passing.at, packet),
+        };
+        self.leave_where_it_hangs(passing);
         self.end_in_trunk();
-        self.note_refresh(passing, &judged);
+        if judged.created && self.is_stopped(passing, &judged) {
+            // Dropped before its entry is confirmed.
+            self.trunk.as_mut()?.table.remove(&packet.tuple);
+        } else if judged.refreshed {
+            self.note_refresh(passing, judged.created);
+        }
         Some(judged)
     }
 
-    fn note_refresh(&mut self, passing: &Passing, judged: &Judged) {
-        let (Some(trunk), true) = (&mut self.trunk, judged.refreshed) else { return };
-        if judged.created {
-            trunk.full |= trunk.max.is_some_and(|max| trunk.table.len() >= max as usize);
+    /// Rules let no such packet pass.
+    fn is_stopped(&self, passing: &Passing, judged: &Judged) -> bool {
+        let Some(routed) = &self.routed else { return false };
+        let reaches = Reaches::of(passing.reply, &passing.packet.tuple, judged);
+        let arrived = (passing.packet.tuple, passing.flags());
+        let ruled = routed::surely(routed.firewall(), arrived, judged, (passing.way, reaches));
+        routed::is_stopped(ruled.as_slice())
+    }
+
+    fn note_refresh(&mut self, passing: &Passing, created: bool) {
+        if created && self.flows.at(passing.flow).is_some_and(|flow| flow.stands.is_some()) {
+            // Two entries for one connection, one of them as if it were not translated.
+            self.leave(passing.flow, |_| true, None);
         }
-        let Some(flow) = self.flows.get_mut(&passing.flow) else { return };
-        let goes = trunk.goes(passing.at);
-        match &mut flow.stands {
-            Some(stands) if !judged.created => stands.set(stands.original, goes),
-            stands => {
-                let goes: Box<[Moment]> = goes.collect();
-                let soonest = goes.iter().copied().min().unwrap_or(passing.at);
-                *stands = Some(Stands { original: passing.packet.tuple, goes, soonest });
-            }
+        let (Some(trunk), Some(flow)) = (&mut self.trunk, self.flows.at_mut(passing.flow)) else {
+            return;
+        };
+        let made = if created { trunk.table.look_up(&passing.packet.tuple) } else { None };
+        trunk.refreshed((passing.flow, flow), passing.at, made.map(|(slot, _)| slot));
+    }
+
+    /// Lanes for which the trunk's verdict may be another leave with the entry as it was before.
+    fn leave_where_it_hangs(&mut self, passing: &Passing) {
+        let Some(trunk) = &mut self.trunk else { return };
+        let Some((hung, before)) = trunk.table.hung() else { return };
+        let timer = trunk.timers > 1 && hung.meets(Switches::REMAINING);
+        self.leave(passing.subject, |seat| timer || seat.differs.meets(hung), before);
+    }
+
+    /// Lets lanes leave that are to, with the entry as it was `before` or as it stands.
+    fn leave(&mut self, number: u32, which: impl Fn(Seat) -> bool, before: Option<Entry>) {
+        let (Some(trunk), Some(flow)) = (&self.trunk, self.flows.at_mut(number)) else { return };
+        let stands = || flow.stands.and_then(|slot| trunk.table.entry_in(slot)).copied();
+        let entry = before.or_else(stands);
+        for lane in &mut self.lanes {
+            let Some(seat) = lane.seat().filter(|seat| which(*seat)) else { continue };
+            let own = entry.map(|entry| {
+                let expires = trunk.goes(number, seat, entry.expires);
+                Entry { expires, ..entry }
+            });
+            lane.leave(number, own);
+            flow.apart = true;
         }
     }
 
-    /// Lanes in which the packet's entry is gone by now judge its connection themselves.
-    fn leave_where_gone(&mut self, passing: &Passing) {
-        let (Some(trunk), Some(flow)) = (&self.trunk, self.flows.get_mut(&passing.flow)) else {
-            return;
-        };
-        if flow.stands.as_ref().is_none_or(|stands| stands.soonest > passing.at) {
+    /// Lanes in which a connection's entry is gone by now judge it themselves.
+    pub(super) fn leave_where_gone(&mut self, number: u32, at: Moment) {
+        let (Some(trunk), Some(flow)) = (&self.trunk, self.flows.at_mut(number)) else { return };
+        if trunk.timers == 1 || flow.soonest > at {
             return;
         }
-        let Some((entry, _)) = trunk.entry_of(flow) else { return };
-        let Some(stands) = &mut flow.stands else { return };
-        stands.soonest = Moment::from_ns(i64::MAX);
+        let Some(entry) = flow.stands.and_then(|slot| trunk.table.entry_in(slot)) else { return };
         flow.apart = true;
-        let mut gone = Vec::new();
-        for (lane, place) in self.lanes.iter_mut().zip(&trunk.places) {
-            let Some(at) = place.and_then(|place| stands.goes.get(place)) else { continue };
-            if *at > passing.at {
-                stands.soonest = stands.soonest.min(*at);
-            } else if !lane.has_left(&passing.flow) {
-                lane.leave(passing.flow, None);
-                gone.push((lane, *at));
+        let mut soonest = Moment::from_ns(i64::MAX);
+        for lane in &mut self.lanes {
+            let Some(seat) = lane.seat() else { continue };
+            let goes = trunk.goes(number, seat, entry.expires);
+            if goes > at {
+                soonest = soonest.min(goes);
+            } else if !lane.has_left(number) {
+                lane.leave(number, None);
+                lane.ended(number, flow, expired(entry, goes));
             }
         }
-        for (lane, at) in gone {
-            lane.ended(passing.flow, flow, expired(&entry, at));
+        flow.soonest = soonest;
+    }
+
+    /// A lane leaves to send a probe at this moment, with the entry that it has by then.
+    pub(super) fn leave_to_probe(&mut self, lane: usize, number: u32, at: Moment) {
+        let (Some(trunk), Some(flow)) = (&self.trunk, self.flows.at_mut(number)) else { return };
+        let Some(lane) = self.lanes.get_mut(lane).filter(|lane| !lane.has_left(number)) else {
+            return;
+        };
+        flow.apart = true;
+        let entry = lane.seat().and_then(|seat| trunk.entry_for(number, flow, seat));
+        lane.leave(number, entry.filter(|entry| entry.expires > at));
+        if let Some(entry) = entry.filter(|entry| entry.expires <= at) {
+            lane.ended(number, flow, expired(&entry, entry.expires));
         }
     }
 
     /// Entries of the trunk that are gone are gone in every lane that follows it.
     fn end_in_trunk(&mut self) {
         let Some(trunk) = &mut self.trunk else { return };
-        for event in trunk.table.drain_events() {
-            let name = self.front.flow(&event.original);
-            let Some(flow) = self.flows.get_mut(&name) else { continue };
-            let Some(stands) = flow.stands.take() else { continue };
-            flow.apart |= event.gone == Gone::Expired && is_open(event.tcp_state);
-            for (lane, place) in self.lanes.iter_mut().zip(&trunk.places) {
-                let Some(goes) = place.and_then(|place| stands.goes.get(place)) else { continue };
-                let at = if event.gone == Gone::Expired { *goes } else { event.at };
-                if !lane.has_left(&name) {
-                    lane.ended(name, flow, Event { at, ..event });
-                }
+        let events: Vec<Event> = trunk.table.drain_events().collect();
+        for event in events {
+            let number = self.flows.number(&self.front.flow(&event.original));
+            let Some((number, flow)) = number.and_then(|n| Some((n, self.flows.at_mut(n)?))) else {
+                continue;
+            };
+            if flow.stands.take().is_none() {
+                continue;
+            }
+            flow.soonest = Moment::from_ns(i64::MAX);
+            // What lanes hold of it is looked at again with its next packet.
+            flow.missed |= event.gone == Gone::Expired;
+            let last = match event.gone {
+                Gone::Expired => event.at,
+                Gone::Destroyed => Moment::from_ns(i64::MAX),
+            };
+            for lane in &mut self.lanes {
+                let Some(seat) = lane.seat().filter(|_| !lane.has_left(number)) else { continue };
+                let goes = trunk.goes(number, seat, last);
+                // One that another connection takes the place of may have run out before.
+                let own = Event { gone: Gone::Expired, at: goes, ..event };
+                lane.ended(number, flow, if goes <= event.at { own } else { event });
             }
         }
     }
@@ -243,17 +310,14 @@ impl Sweep {
         trunk.table.advance_to(ends);
         self.end_in_trunk();
         let Some(trunk) = &self.trunk else { return };
-        for (name, flow) in &self.flows {
-            let Some((entry, goes)) = trunk.entry_of(flow) else { continue };
-            for (lane, place) in self.lanes.iter_mut().zip(&trunk.places) {
-                let Some(at) = place.and_then(|place| goes.get(place)) else { continue };
-                if lane.has_left(name) {
-                    continue;
-                }
-                if *at <= ends {
-                    lane.ended(*name, flow, expired(&entry, *at));
+        for (number, flow) in self.flows.iter() {
+            for lane in &mut self.lanes {
+                let Some(seat) = lane.seat().filter(|_| !lane.has_left(number)) else { continue };
+                let Some(entry) = trunk.entry_for(number, flow, seat) else { continue };
+                if entry.expires <= ends {
+                    lane.ended(number, flow, expired(&entry, entry.expires));
                 } else {
-                    lane.stands(*name, flow, *at);
+                    lane.stands(number, flow, entry.expires);
                 }
             }
         }
