@@ -30,6 +30,8 @@ pub enum Kind {
     TableEvents,
     /// `ipvsadm`.
     Balancer,
+    /// `ip addr; ip route`.
+    Links,
     /// `evidence.toml`, already read with its folder.
     Manifest,
     /// For people: a page that says so, a truth file.
@@ -56,6 +58,7 @@ impl Kind {
             Kind::Sockets => "ss",
             Kind::TableEvents => "conntrack -E",
             Kind::Balancer => "ipvsadm",
+            Kind::Links => "links and routes",
             Kind::Manifest => "evidence.toml",
             Kind::NotEvidence => "not evidence",
             Kind::Rules(name) | Kind::Counters(name) | Kind::Unused(name) => name,
@@ -158,7 +161,7 @@ fn dump(text: &str) -> Option<Kind> {
     {
         Some(Kind::Sockets)
     } else if first.starts_with("1: ") && first.contains(": <") {
-        Some(Kind::Unused("links and routes"))
+        Some(Kind::Links)
     } else if starts(&["Timeout (tcp tcpfin udp)", "IP Virtual Server"]) {
         Some(Kind::Balancer)
     } else if first.starts_with("#kernel") {
@@ -236,7 +239,7 @@ mod tests {
     fn kinds_known_and_not_used_are_named() {
         assert_eq!(recognise(b"table inet filter {\n}\n", None), Kind::Rules("nft rules"));
         let links = b"# hopclock host=a\n1: lo: <LOOPBACK,UP> mtu 65536\n    inet 127.0.0.1/8\n";
-        assert_eq!(recognise(links, None), Kind::Unused("links and routes"));
+        assert_eq!(recognise(links, None), Kind::Links);
         assert_eq!(recognise(b"*filter\n:INPUT ACCEPT\n", None), Kind::Rules("iptables rules"));
     }
 }

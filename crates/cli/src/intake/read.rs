@@ -6,7 +6,7 @@ use super::kind::{self, Kind};
 use super::open::{self, HEAD_BYTES, Opened};
 use super::utf16::{self, Utf8};
 use hopclock_core::dump::header::Header;
-use hopclock_core::dump::{conntrack, counters, events, ipvs, notes, rules, ss, sysctl};
+use hopclock_core::dump::{conntrack, counters, events, ipvs, links, notes, rules, ss, sysctl};
 use hopclock_core::flow::CaptureReader;
 use hopclock_core::inquest::facts::{Content, Source};
 use hopclock_core::log::{self, Act, LogReader, LogReading, Options, Part};
@@ -261,6 +261,7 @@ fn read(
         | Kind::Sockets
         | Kind::Counters(_)
         | Kind::TableEvents
+        | Kind::Links
         | Kind::Balancer => text(kind, &mut stream, empty(Vec::new())),
         Kind::Manifest
         | Kind::NotEvidence
@@ -385,6 +386,11 @@ fn text(kind: Kind, stream: &mut dyn Read, mut input: Input) -> Outcome {
             }
             None => return Outcome { content: None, input },
         },
+        Kind::Links => {
+            let told = links::read(&text);
+            input.records = told.len() as u64;
+            Content::Links(told)
+        }
         Kind::Conntrack => {
             let (entries, skipped) = conntrack::read(&text);
             (input.records, input.skipped) = (entries.len() as u64, skipped);

@@ -6,13 +6,18 @@
 //! captured; both are told as such.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::hash::Quick;
 use super::judged::{CtState, Event, Gone, Verdict};
+use super::nat::Firewall;
 use super::packet::{Tuple, flag};
+use super::reach::{Reaches, Translation};
 use super::reason::{Bound, Reason};
+use super::record::Decided;
 use super::replay::{Replay, Sight};
+use super::routed::{self, Way};
 use super::settings::Settings;
 use super::state::{Dir, State};
 use super::version::Kernel;
@@ -35,6 +40,8 @@ pub struct Place {
     pub translations: Vec<(Tuple, Tuple)>,
     /// Moments at which somebody printed the table.
     pub looks: Vec<Moment>,
+    /// Its rules, where somebody printed them.
+    pub firewall: Option<Firewall>,
 }
 
 /// One connection to account for.
@@ -90,7 +97,20 @@ pub struct Lost {
     /// The first of them.
     pub packets: Vec<u64>,
     /// The first packet that found no entry.
-    pub found_none: Option<(u64, Verdict)>,
+    pub found_none: Option<FoundNone>,
+}
+
+/// A packet that found no entry, though its connection needed one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FoundNone {
+    /// Its number.
+    pub packet: u64,
+    /// What the table made of it.
+    pub verdict: Verdict,
+    /// Whom it reaches, where the connection's translation is known and no rule stops it.
+    pub reaches: Option<Reaches>,
+    /// What a rule surely does with it.
+    pub ruled: Option<Decided>,
 }
 
 /// What became of one connection in the table.
@@ -140,6 +160,9 @@ struct Watched {
     asked: Asked,
     /// Its tuple as the table knows it.
     original: Tuple,
+    /// How it is translated, where that is known.
+    reply: Option<Translation>,
+    firewall: Option<Arc<Firewall>>,
     account: Account,
     /// Number of its entry.
     entry: Option<u64>,
@@ -192,6 +215,7 @@ impl Watching {
         }
         let mut by_tuple: HashMap<Tuple, Vec<usize>, Quick> = HashMap::default();
         let mut watched = Vec::new();
+        let firewall = place.firewall.clone().map(Arc::new);
         for (index, asked) in asked.iter().enumerate() {
             let out = |t: &(Tuple, Tuple)| t.0 == asked.flow || t.1.inverse() == Some(asked.flow);
             let translation = place.translations.iter().find(|t| out(t));
@@ -205,7 +229,10 @@ impl Watching {
                     own.push(index);
                 }
             }
-            watched.push(Watched::new(*asked, original));
+            let reply = translation
+                .map(|(original, reply)| Translation { original: *original, reply: *reply });
+            let firewall = firewall.clone();
+            watched.push(Watched { reply, firewall, ..Watched::new(*asked, original) });
         }
         Self { replay, watched, by_tuple, by_entry: HashMap::new(), first: None }
     }
@@ -284,11 +311,31 @@ impl Watching {
     }
 }
 
+impl FoundNone {
+    fn of(
+        packet: u64,
+        sight: &Sight,
+        (reply, firewall): (Option<Translation>, Option<&Firewall>),
+    ) -> Self {
+        let judged = &sight.judged;
+        let reaches = Reaches::of(reply, &sight.tuple, judged);
+        let told = (Way::default(), reaches);
+        let ruled = firewall
+            .and_then(|rules| routed::surely(rules, (sight.tuple, sight.flags), judged, told))
+            .and_then(Decided::of);
+        let stopped = ruled.as_ref().is_some_and(|ruled| !ruled.passes());
+        let reaches = reply.map(|_| reaches).filter(|_| !stopped);
+        Self { packet, verdict: judged.verdict, reaches, ruled }
+    }
+}
+
 impl Watched {
     fn new(asked: Asked, original: Tuple) -> Self {
         Self {
             asked,
             original,
+            reply: None,
+            firewall: None,
             account: Account::default(),
             entry: None,
             passed: Vec::new(),
@@ -311,7 +358,9 @@ impl Watched {
             account.opened = Some(mark.packet);
         }
         if let Some(lost) = &mut account.lost {
-            lost.found_none.get_or_insert((mark.packet, judged.verdict));
+            let (reply, firewall) = (self.reply, self.firewall.as_deref());
+            lost.found_none
+                .get_or_insert_with(|| FoundNone::of(mark.packet, sight, (reply, firewall)));
         }
         if judged.created {
             self.entry = judged.entry.map(|e| e.id);

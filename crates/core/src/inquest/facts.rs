@@ -6,6 +6,7 @@ use crate::dump::conntrack::Entry;
 use crate::dump::counters::Counter;
 use crate::dump::events::Event;
 use crate::dump::ipvs::Timeouts;
+use crate::dump::links::Interface;
 use crate::dump::notes::Notes;
 use crate::dump::rules::Rules;
 use crate::dump::ss::{Listing, Socket};
@@ -56,6 +57,8 @@ pub enum Content {
     TableEvents(Vec<Event>),
     /// Timeouts of a host's own balancer.
     Balancer(Timeouts),
+    /// Interfaces and routes of a host.
+    Links(Vec<Interface>),
 }
 
 /// Everything there is to argue from.
@@ -129,7 +132,10 @@ impl Facts {
                 Content::Balancer(timeouts) if gone(timeouts.line) => {
                     source.content = Arc::new(Content::Sysctl(Vec::new()));
                 }
-                Content::Log(_) | Content::Capture(_) | Content::Balancer(_) => {}
+                Content::Log(_)
+                | Content::Capture(_)
+                | Content::Balancer(_)
+                | Content::Links(_) => {}
             }
         }
         facts

@@ -11,7 +11,8 @@ use super::super::numbers::number;
 use super::super::observe::Trial;
 use super::Effect;
 use crate::conntrack::packet::Tuple;
-use crate::conntrack::sweep::{Row, Sweep, Variant};
+use crate::conntrack::reach::Reaches;
+use crate::conntrack::sweep::{Row, Sweep, Turn, Variant};
 use crate::flow::Headers;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -80,6 +81,9 @@ impl<'a> Bench<'a> {
     fn rows(&self, variants: Vec<Variant>) -> Vec<Row> {
         let place = &self.trial.place;
         let mut sweep = Sweep::new(place.settings, place.kernel, variants);
+        if let Some(firewall) = &place.firewall {
+            sweep = sweep.behind(firewall.clone());
+        }
         for (original, reply) in &place.translations {
             sweep.translate(*original, *reply);
         }
@@ -111,6 +115,7 @@ impl<'a> Bench<'a> {
             "frozen" | "ran-out" | "refused" => outcome(base, row),
             _ => return None,
         };
+        let what = what + &by_rules(row);
         Some(Tried {
             effect,
             says: format!(
@@ -134,6 +139,28 @@ impl<'a> Bench<'a> {
             n => format!("it served each of {n} connections to its end"),
         };
         format!("{of}, so this changes nothing for them")
+    }
+}
+
+/// What the box's rules do with the first packet that the measure leaves without an entry, or
+/// parts from what was.
+fn by_rules(row: &Row) -> String {
+    let out = row.first_run_out.as_ref();
+    let cut = row.first_parted.as_ref().filter(|parted| parted.turn == Turn::Cut);
+    let missed = out.map(|out| (out.packet, out.reaches, out.ruled.as_ref()));
+    let parted = cut.map(|cut| (cut.packet, cut.reaches, cut.ruled.as_ref()));
+    let Some((Some(packet), reaches, Some(ruled))) = missed.or(parted) else {
+        return String::new();
+    };
+    let line = ruled.line.map_or(String::new(), |line| format!(" (line {line})"));
+    match (ruled.does, reaches) {
+        ("drops", _) => format!("; its packet {packet} is dropped by a rule of the box{line}"),
+        ("resets", _) => format!("; its packet {packet} is reset by a rule of the box{line}"),
+        ("refuses", _) => format!("; its packet {packet} is refused by a rule of the box{line}"),
+        (_, Reaches::Box) => {
+            format!("; no rule stops packet {packet}, which is then for the box's own stack")
+        }
+        _ => String::new(),
     }
 }
 

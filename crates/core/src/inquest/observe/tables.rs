@@ -4,6 +4,8 @@
 //! Nothing is said where the model would have to guess: a connection whose opening was not
 //! captured, one direction alone, a capture that was cut short. What is withheld is named.
 
+mod way;
+
 use super::super::clocks_seen::whose;
 use super::super::evidence::{Cite, Evidence, Weighs};
 use super::super::facts::{Content, Facts, Source};
@@ -233,6 +235,7 @@ impl Bench<'_> {
             kernel: JUDGED,
             translations: seen.collect(),
             looks: Vec::new(),
+            firewall: way::firewall_of(facts, self.at),
         };
         for (source, entries) in dumps_of(self.at, facts) {
             let tcp = entries.iter().filter(|e| e.protocol == "tcp" && e.remaining_s.is_some());
@@ -643,10 +646,7 @@ fn not_whole(account: &Account) -> &'static str {
 
 /// Whether an end is what follows from an entry that is gone.
 fn fits(flow: &FlowPart<'_>, lost: &Lost) -> String {
-    let met = lost.found_none.map_or(String::new(), |(packet, verdict)| match verdict {
-        Verdict::Invalid => format!("; packet {packet} then found none and was INVALID"),
-        _ => format!("; packet {packet} then found none and made another"),
-    });
+    let met = lost.found_none.as_ref().map_or(String::new(), way::found_none);
     let end = match flow.how() {
         How::Rst | How::Silence => "as the end seen fits",
         _ => "though a connection whose entry is gone seldom ends in a FIN",
@@ -660,7 +660,7 @@ fn packets_of(flow: &FlowPart<'_>, account: &Account) -> Vec<u64> {
     packets.extend(by.map(|m| m.packet));
     if let Some(lost) = &account.lost {
         packets.extend(lost.packets.iter().take(3));
-        packets.extend(lost.found_none.map(|(packet, _)| packet));
+        packets.extend(lost.found_none.as_ref().map(|found| found.packet));
     }
     packets.extend(&account.refused_last);
     packets.extend(end_of(flow).map(|m| m.packet));
