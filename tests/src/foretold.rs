@@ -6,6 +6,7 @@ use std::io::{self, Error};
 use std::path::{Path, PathBuf};
 
 use hopclock_core::capture::{Ready, Stream};
+use hopclock_core::conntrack::nat::Firewall;
 use hopclock_core::conntrack::packet::{Body, Tuple, flag, proto};
 use hopclock_core::conntrack::reach::Reaches;
 use hopclock_core::conntrack::read::read;
@@ -14,7 +15,7 @@ use hopclock_core::conntrack::version::JUDGED;
 use hopclock_core::conntrack::{Settings, Verdict};
 use hopclock_core::dump::rules::ask::{Asked, Does, Ruled};
 use hopclock_core::dump::rules::{Act, CtState, Hook, Rules};
-use hopclock_core::dump::{conntrack, sysctl};
+use hopclock_core::dump::{conntrack, links, sysctl};
 use hopclock_core::time::Gap;
 
 /// One line of the table.
@@ -28,8 +29,8 @@ pub struct Told {
     pub foretold: String,
     /// What the recording shows.
     pub seen: String,
-    /// Whether the two are one.
-    pub agrees: bool,
+    /// Whether the two are one; `None` where what is foretold leaves it open.
+    pub agrees: Option<bool>,
 }
 
 /// Scenarios whose deed is another's what-if: recorded, tried, the scenario that did it.
@@ -150,19 +151,82 @@ fn as_captured(run: &Path) -> io::Result<Option<Told>> {
         (false, false) => "no answer",
     };
     let (foretold, agrees) = match way(run, needed, out)? {
-        Way::Stopped => ("found none, and a rule drops it", answer.is_none()),
-        Way::Anew => ("found none and made one, with another port: its peer resets it", reset),
-        Way::To(Reaches::Box) => ("found none, is for the box: the box resets the sender", reset),
-        Way::To(Reaches::Nobody) => ("found none, dropped", answer.is_none()),
-        Way::To(Reaches::Stranger) => (
-            "found none, leaves untranslated: a reset where its answer finds a way, else none",
-            reset || answer.is_none(),
-        ),
+        Way::Stopped => ("found none, and a rule drops it", Some(answer.is_none())),
+        Way::Anew => {
+            ("found none and made one, with another port: its peer resets it", Some(reset))
+        }
+        Way::To(Reaches::Box) => {
+            ("found none, is for the box: the box resets the sender", Some(reset))
+        }
+        Way::To(Reaches::Nobody) => ("found none, dropped", Some(answer.is_none())),
+        Way::To(Reaches::Stranger) => match has_way_back(run, needed)? {
+            Some(true) => (
+                "found none, leaves untranslated, and its receiver has a way back: a reset",
+                Some(reset),
+            ),
+            Some(false) => (
+                "found none, leaves untranslated, and its receiver has no way back: no answer",
+                Some(answer.is_none()),
+            ),
+            None => ("found none, leaves untranslated: a reset where its answer finds a way", None),
+        },
+        // Whether a bare acknowledgement arrived no answer tells.
         Way::To(Reaches::Peer) => {
-            ("found none, and arrives: it goes on", (answer.is_some() && !reset) || needed.len == 0)
+            let goes_on = answer.is_some() && !reset;
+            ("found none, and arrives: it goes on", (needed.len > 0 || reset).then_some(goes_on))
         }
     };
     Ok(Some(told(run, "as captured", (foretold, shown), agrees)))
+}
+
+/// Whether the host that has a packet's destination for its own knows a way to its source, and the
+/// box lets the answer by; `None` where no host of the run tells of its interfaces and routes.
+fn has_way_back(run: &Path, needed: &Seen) -> io::Result<Option<bool>> {
+    for host in fs::read_dir(run)?.filter_map(Result::ok) {
+        let listing = host.path().join("links.txt");
+        if !listing.is_file() {
+            continue;
+        }
+        let interfaces = links::read(&fs::read_to_string(listing)?);
+        if interfaces.iter().any(|i| i.addresses.contains(&needed.tuple.dst)) {
+            let there = Firewall { interfaces, ..Firewall::default() };
+            let back = there.has_way_to(needed.tuple.src);
+            return Ok(Some(back && !answer_is_stopped(run, &needed.tuple)?));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the box's rules surely stop a reset that answers a packet which found no entry.
+fn answer_is_stopped(run: &Path, tuple: &Tuple) -> io::Result<bool> {
+    let Some(rules) = rules(run)? else { return Ok(false) };
+    let Some(back) = tuple.inverse() else { return Ok(false) };
+    let asked = asked(&back, flag::RST, CtState::Invalid);
+    let stopped = [Does::Drops, Does::Resets, Does::Refuses];
+    let ruled = rules.filter(Hook::Forward, &asked);
+    Ok(matches!(ruled.as_slice(), [one] if stopped.contains(&one.does)))
+}
+
+/// The box's own listing.
+fn rules(run: &Path) -> io::Result<Option<Rules>> {
+    let listing = hop(run).map(|hop| hop.join("nft.txt")).filter(|path| path.is_file());
+    listing.map(|path| Ok(Rules::read(&fs::read_to_string(path)?))).transpose()
+}
+
+/// A packet of which nothing is known but its ends, flags and state.
+fn asked(tuple: &Tuple, flags: u8, state: CtState) -> Asked<'static> {
+    Asked {
+        v6: tuple.src.is_ipv6(),
+        src: Some(tuple.src),
+        dst: Some(tuple.dst),
+        sport: Some(tuple.sport),
+        dport: Some(tuple.dport),
+        protocol: Some(tuple.proto),
+        flags: Some(flags),
+        state: Some(state),
+        iif: None,
+        oif: None,
+    }
 }
 
 /// Where a packet without an entry goes.
@@ -177,25 +241,11 @@ enum Way {
 
 /// The box's own rules beside what the table says.
 fn way(run: &Path, needed: &Seen, out: &RunOut) -> io::Result<Way> {
-    let listing = hop(run).map(|hop| hop.join("nft.txt")).filter(|path| path.is_file());
-    let Some(listing) = listing else { return Ok(Way::To(out.reaches)) };
-    let rules = Rules::read(&fs::read_to_string(listing)?);
+    let Some(rules) = rules(run)? else { return Ok(Way::To(out.reaches)) };
     let made = out.verdict == Verdict::Accept;
     let state = if made { CtState::New } else { CtState::Invalid };
     let hook = if out.reaches == Reaches::Box { Hook::Input } else { Hook::Forward };
-    let tuple = &needed.tuple;
-    let asked = Asked {
-        v6: tuple.src.is_ipv6(),
-        src: Some(tuple.src),
-        dst: Some(tuple.dst),
-        sport: Some(tuple.sport),
-        dport: Some(tuple.dport),
-        protocol: Some(tuple.proto),
-        flags: Some(needed.flags),
-        state: Some(state),
-        iif: None,
-        oif: None,
-    };
+    let asked = asked(&needed.tuple, needed.flags, state);
     if let [Ruled { does: Does::Drops, .. }] = rules.filter(hook, &asked).as_slice() {
         return Ok(Way::Stopped);
     }
@@ -218,10 +268,10 @@ fn what_if(run: &Path, tried: &str, deed: &Path) -> io::Result<Option<Told>> {
     let lived = truth.get("cause").is_some_and(|cause| cause == "none");
     let shown = if lived { "it lived on" } else { "it ended" };
     let shown = format!("{}: {shown}", scenario_of(deed));
-    Ok(Some(told(run, tried, (foretold, &shown), saved == lived)))
+    Ok(Some(told(run, tried, (foretold, &shown), Some(saved == lived))))
 }
 
-fn told(run: &Path, tried: &str, (foretold, seen): (&str, &str), agrees: bool) -> Told {
+fn told(run: &Path, tried: &str, (foretold, seen): (&str, &str), agrees: Option<bool>) -> Told {
     Told {
         run: run.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         tried: tried.to_owned(),

@@ -183,6 +183,7 @@ fn the_whole_lab() {
     }
     diagnosed(&folders);
     judged(&folders);
+    foretold(&out);
     fs::remove_dir_all(out).unwrap();
 }
 
@@ -330,6 +331,19 @@ fn judged(folders: &[PathBuf]) {
     told(&format!("lab: {packets} recorded packets judged by the kernel, {left_out} left out"));
     assert!(differ.is_empty(), "{}", differ.join("\n"));
     assert!(packets >= JUDGED_MIN, "only {packets} packets were judged");
+}
+
+/// What the model foretells of a missed entry is what was recorded, and both ends of a packet that
+/// left untranslated tell whether its answer had a way.
+fn foretold(out: &Path) {
+    let rows = hopclock_tests::foretold::rows(out).unwrap();
+    let differ: Vec<_> = rows.iter().filter(|row| row.agrees == Some(false)).collect();
+    assert!(differ.is_empty(), "{differ:#?}");
+    let ways = ["a way back", "no way back"];
+    let told = ways.map(|way| rows.iter().filter(|row| row.foretold.contains(way)).count());
+    assert!(told.iter().all(|count| *count > 0), "{told:?} of {rows:#?}");
+    let open: Vec<_> = rows.iter().filter(|row| row.agrees.is_none()).collect();
+    assert!(open.iter().all(|row| !row.foretold.contains("untranslated")), "{open:#?}");
 }
 
 #[test]

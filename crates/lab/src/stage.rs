@@ -401,6 +401,9 @@ impl<'a> Stage<'a> {
         let hop = self.hop.clone();
         self.gather(Place::Hop, &hop, "nstat-after.txt", gather::counters)?;
         self.gather(Place::Hop, &hop, "conntrack-stat-after.txt", gather::conntrack_counters)?;
+        for (place, host) in self.hosts() {
+            self.gather(place, &host, "links.txt", gather::links)?;
+        }
         let mut recorded = Vec::new();
         for recorder in std::mem::take(&mut self.recorders) {
             recorded.extend(recorder.stop().doing(|| "recording".to_owned())?);

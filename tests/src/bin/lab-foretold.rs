@@ -22,8 +22,12 @@ fn main() -> ExitCode {
     }
     println!("| run | tried | foretold | seen | |\n|---|---|---|---|---|");
     for row in &all {
-        let agree = if row.agrees { "agree" } else { "differ" };
+        let agree = match row.agrees {
+            Some(true) => "agree",
+            Some(false) => "differ",
+            None => "open",
+        };
         println!("| {} | {} | {} | {} | {agree} |", row.run, row.tried, row.foretold, row.seen);
     }
-    ExitCode::from(u8::from(!all.iter().all(|row| row.agrees)))
+    ExitCode::from(u8::from(all.iter().any(|row| row.agrees == Some(false))))
 }
