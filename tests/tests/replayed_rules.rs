@@ -162,7 +162,7 @@ fn a_sweep_asks_the_rules_what_becomes_of_a_packet_that_finds_no_entry() {
     };
     let drops = json!({"does": "drops", "line": 8});
     // Translated, its packet leaves as it came; not translated, it arrives where nothing stops it.
-    let passes = json!({"does": "passes", "line": 6});
+    let passes = json!({"does": "passes", "line": 7});
     assert_eq!(
         row("leaves", snat, "accept"),
         (1, "stranger".into(), json!({"does": "passes", "line": 8}))
