@@ -11,7 +11,9 @@ use std::path::Path;
 const EXAMPLE: &str = "examples/hops.toml";
 
 fn json_of(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"))
+    let read = serde_json::from_str(&ran.out);
+    assert!(read.is_ok(), "{ran:#?}");
+    read.unwrap()
 }
 
 /// A snapshot as `hopclock snapshot` has it, with one timer and one setting.
@@ -48,7 +50,7 @@ fn rules(document: &Value) -> Vec<(String, String)> {
 
 #[test]
 fn the_example_tells_what_the_story_missed() {
-    let ran = run(&["map", "lint", "--format", "json", EXAMPLE]);
+    let ran = run(["map", "lint", "--format", "json", EXAMPLE]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran:#?}");
     let document = json_of(&ran);
     schema::validate("lint", &document);
@@ -60,7 +62,7 @@ fn the_example_tells_what_the_story_missed() {
         (numbers["idle_s"].as_f64(), numbers["keepalive_s"].as_f64()),
         (Some(350.0), Some(7200.0))
     );
-    let text = run(&["map", "lint", EXAMPLE]);
+    let text = run(["map", "lint", EXAMPLE]);
     assert!(text.out.lines().all(|line| line.chars().count() <= 80), "{}", text.out);
 }
 
@@ -69,7 +71,7 @@ fn the_example_keeps_to_its_schema_and_the_schema_is_what_is_printed() {
     let text = fs::read_to_string(repo().join(EXAMPLE)).unwrap();
     let read: toml::Table = toml::from_str(&text).unwrap();
     schema::validate("hops", &serde_json::to_value(read).unwrap());
-    let printed = json_of(&run(&["map", "schema"]));
+    let printed = json_of(&run(["map", "schema"]));
     assert_eq!(printed, schema::load("hops"));
 }
 
@@ -98,7 +100,7 @@ fn schema_and_reader_agree_on_what_is_wrong() {
         let wrong = schema::complaints("hops", &serde_json::to_value(read).unwrap());
         assert!(!wrong.is_empty(), "the schema lets {to} pass");
         let path = written(&folder, "hops.toml", &text);
-        let ran = run(&["map", "lint", &path]);
+        let ran = run(["map", "lint", &path]);
         assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""), "{to}: {ran:#?}");
         assert!(ran.err.contains("hops.toml: "), "{to}: {ran:#?}");
     }
@@ -114,12 +116,12 @@ fn a_first_map_is_made_from_snapshots_and_can_be_checked() {
         .collect();
     let args: Vec<&str> =
         ["map", "init"].into_iter().chain(files.iter().map(String::as_str)).collect();
-    let ran = run(&args);
+    let ran = run(args);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
     let read: toml::Table = toml::from_str(&ran.out).unwrap();
     schema::validate("hops", &serde_json::to_value(read).unwrap());
     let hops = written(&folder, "hops.toml", &ran.out);
-    let linted = run(&["map", "lint", "--format", "json", &hops]);
+    let linted = run(["map", "lint", "--format", "json", &hops]);
     let document = json_of(&linted);
     schema::validate("lint", &document);
     assert_eq!(rules(&document), [("first".to_owned(), "keepalive-missing".to_owned())]);
@@ -127,21 +129,21 @@ fn a_first_map_is_made_from_snapshots_and_can_be_checked() {
 
     // The same night after night, until somebody turns the knob.
     let same = written(&folder, "tonight.json", &snapshot("egress-1", 43200).to_string());
-    let ran = run(&["map", "diff", &hops, &same]);
+    let ran = run(["map", "diff", &hops, &same]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
     let turned = written(&folder, "tomorrow.json", &snapshot("egress-1", 86400).to_string());
-    let ran = run(&["map", "diff", "--format", "json", &hops, &turned]);
+    let ran = run(["map", "diff", "--format", "json", &hops, &turned]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     let document = json_of(&ran);
     schema::validate("drift", &document);
     let changes = document["changes"].as_array().unwrap();
     assert_eq!(changes.len(), 1, "{document:#}");
     assert_eq!((&changes[0]["hop"], &changes[0]["after_s"]), (&json!("egress-1"), &json!(86400.0)));
-    let alone = run(&["map", "diff", &same, &turned]);
+    let alone = run(["map", "diff", &same, &turned]);
     assert_eq!(alone.code, Some(1), "{alone:#?}");
     // A stranger's snapshot stands for no hop.
     let other = written(&folder, "other.json", &snapshot("elsewhere", 1).to_string());
-    let ran = run(&["map", "diff", &hops, &other]);
+    let ran = run(["map", "diff", &hops, &other]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:#?}");
     assert!(ran.err.contains("is of elsewhere"), "{ran:#?}");
     fs::remove_dir_all(folder).unwrap();
@@ -149,7 +151,7 @@ fn a_first_map_is_made_from_snapshots_and_can_be_checked() {
 
 #[test]
 fn a_forecast_says_when_and_what_is_seen() {
-    let ran = run(&["map", "forecast", "--format", "json", EXAMPLE, "--path", "events"]);
+    let ran = run(["map", "forecast", "--format", "json", EXAMPLE, "--path", "events"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
     let document = json_of(&ran);
     schema::validate("forecast", &document);
@@ -162,7 +164,7 @@ fn a_forecast_says_when_and_what_is_seen() {
     let text = fs::read_to_string(repo().join(EXAMPLE)).unwrap();
     let folder = scratch("map-forecast");
     let late = written(&folder, "hops.toml", &text.replace("every_s = 7200", "every_s = 72000"));
-    let ran = run(&["map", "forecast", "--format", "json", &late, "--path", "events"]);
+    let ran = run(["map", "forecast", "--format", "json", &late, "--path", "events"]);
     let document = json_of(&ran);
     let due = document["paths"][0]["due"].as_array().unwrap();
     let last = due.last().unwrap();
@@ -170,10 +172,10 @@ fn a_forecast_says_when_and_what_is_seen() {
     assert!(last["sees"].as_str().unwrap().contains("resets the server"), "{last:#}");
     // A pattern of traffic may be supposed.
     let short =
-        run(&["map", "forecast", "--format", "json", &late, "--path", "events", "--silent", "5m"]);
+        run(["map", "forecast", "--format", "json", &late, "--path", "events", "--silent", "5m"]);
     let due = json_of(&short)["paths"][0]["due"].as_array().unwrap().len();
     assert_eq!(due, 0);
-    let ran = run(&["map", "forecast", EXAMPLE, "--path", "nowhere"]);
+    let ran = run(["map", "forecast", EXAMPLE, "--path", "nowhere"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:#?}");
     assert!(ran.err.contains("there are: events, events-grpc"), "{ran:#?}");
     fs::remove_dir_all(folder).unwrap();
@@ -188,7 +190,7 @@ fn a_snapshot_that_cannot_be_read_is_told_and_the_rest_is_used() {
         "name = \"app\"\nkind = \"client\"\nsnapshot = \"app.json\"",
     );
     let path = written(&folder, "hops.toml", &text);
-    let ran = run(&["map", "lint", "--format", "json", &path]);
+    let ran = run(["map", "lint", "--format", "json", &path]);
     let document = json_of(&ran);
     assert_eq!(ran.code, Some(1));
     assert!(document["notes"][0].as_str().unwrap().contains("app.json"), "{document:#}");
@@ -204,7 +206,7 @@ fn the_page_explains_every_rule_as_the_command_does() {
         .filter_map(|(id, rest)| Some((id.to_owned(), rest.strip_suffix(" |")?.to_owned())))
         .filter(|(id, _)| id.contains('-'))
         .collect();
-    let ran = run(&["map", "lint", "--rules"]);
+    let ran = run(["map", "lint", "--rules"]);
     let mut known = BTreeSet::new();
     let mut id = String::new();
     let mut asks: Vec<String> = Vec::new();
@@ -236,7 +238,7 @@ fn a_diagnosis_names_the_hop_of_the_map_or_says_that_one_is_missing() {
         )
     };
     let ask = |hops: &str| {
-        let ran = run(&["diagnose", "--format", "json", "--hops", hops, "examples/egress-12h"]);
+        let ran = run(["diagnose", "--format", "json", "--hops", hops, "examples/egress-12h"]);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
         let report = json_of(&ran);
         schema::validate("report", &report);
@@ -253,7 +255,7 @@ fn a_diagnosis_names_the_hop_of_the_map_or_says_that_one_is_missing() {
     assert_eq!(finding["on_the_map"]["timers"], json!([]));
     let says = finding["on_the_map"]["says"].as_str().unwrap();
     assert!(says.contains("a hop exists that is not on the map"), "{says}");
-    let text = run(&["diagnose", "--hops", &hops("43200"), "examples/egress-12h"]);
+    let text = run(["diagnose", "--hops", &hops("43200"), "examples/egress-12h"]);
     assert!(
         text.out.contains("  On the map: egress-1 keeps a timer of that length"),
         "{}",

@@ -116,7 +116,7 @@ fn drawn(name: &str, text: &str, more: &[&str]) -> String {
     let file = file.display().to_string();
     let args: Vec<&str> =
         ["map", "draw", file.as_str()].into_iter().chain(more.iter().copied()).collect();
-    let ran = run(&args);
+    let ran = run(args);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
     fs::remove_dir_all(folder).unwrap();
     ran.out
