@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const EXAMPLE: &str = "examples/hops.toml";
+const EXAMPLE: &str = "docs/hops.toml";
 
 fn json_of(ran: &Ran) -> Value {
     let read = serde_json::from_str(&ran.out);

@@ -191,7 +191,7 @@ fn a_drawing_is_dark_enough_and_no_text_lies_over_another() {
 fn a_sheet_has_the_size_of_its_paper() {
     let tools = ["chromium", "pdfinfo"].map(|name| tool("a_sheet_has_the_size", name));
     let [Some(chromium), Some(pdfinfo)] = tools else { return };
-    let text = fs::read_to_string(repo().join("examples/hops.toml")).unwrap();
+    let text = fs::read_to_string(repo().join("docs/hops.toml")).unwrap();
     // ISO 216, in points of 1/72 inch, the shorter side first.
     for (paper, short, long) in
         [("a4", 595.0, 842.0), ("a2", 1191.0, 1684.0), ("a0", 2384.0, 3370.0)]

@@ -143,8 +143,9 @@ pub struct Fit {
     /// Standard deviation of one cycle (of one tick, on a grid), seconds. Below the stamps' step it
     /// is what the stamps allow.
     pub scatter_s: f64,
-    /// Probability that chance alone makes what is left over as alike from tick to tick: where it is
-    /// small, something more is going on. `None` where the stamps hide it or there are few ticks.
+    /// Probability that chance alone makes what is left over as alike from tick to tick: where it
+    /// is small, something more is going on. `None` where the stamps hide it or there are few
+    /// ticks.
     pub pattern_p: Option<f64>,
 }
 

@@ -44,9 +44,9 @@ enum Shape {
 
 /// The shapes, as far as stamps show them.
 const SHAPES: [Shape; 4] = [Shape::Bell, Shape::HalfBell, Shape::Exponential, Shape::Flat];
-/// A shape whose evidence (natural logarithm) is at most this much worse than another's is a view of
-/// its own: where delays end and back-offs begin is a matter of words, and the interval holds for
-/// each of them.
+/// A shape whose evidence (natural logarithm) is at most this much worse than another's is a view
+/// of its own: where delays end and back-offs begin is a matter of words, and the interval holds
+/// for each of them.
 const AS_GOOD: f64 = 8.0;
 
 /// One end and what it counts from.

@@ -1,9 +1,9 @@
-//! How well the clock that leads fits: the ends it explains, their scatter, and whether what is left
-//! over has a pattern.
+//! How well the clock that leads fits: the ends it explains, their scatter, and whether what is
+//! left over has a pattern.
 //!
-//! Probabilities only compare explanations; the best of them may still be a bad one. Under the right
-//! one what each tick is off by is new each time: a course in it is something nobody explained.
-//! Names nothing.
+//! Probabilities only compare explanations; the best of them may still be a bad one. Under the
+//! right one what each tick is off by is new each time: a course in it is something nobody
+//! explained. Names nothing.
 
 use super::beat::Part;
 use super::data::Data;
@@ -16,8 +16,8 @@ const FEWEST: usize = 8;
 /// Neighbours compared: each with the next, and with the one after.
 const LAGS: usize = 2;
 
-/// Holds the clock's best setting against the ends since it was last set anew; `None` where it takes
-/// more than one timer.
+/// Holds the clock's best setting against the ends since it was last set anew; `None` where it
+/// takes more than one timer.
 pub(super) fn of(data: &Data, score: &Score) -> Option<Fit> {
     let setup = score.setup.filter(|_| score.timers.is_empty())?;
     let (parts, left) = models::course(data, score);
@@ -32,8 +32,8 @@ pub(super) fn of(data: &Data, score: &Score) -> Option<Fit> {
     })
 }
 
-/// Probability of as much likeness between neighbours where there is none (Ljung and Box, 1978: with
-/// two lags the statistic's tail is an exponential).
+/// Probability of as much likeness between neighbours where there is none (Ljung and Box, 1978:
+/// with two lags the statistic's tail is an exponential).
 fn white(left: &[f64]) -> f64 {
     let n = left.len() as f64;
     let mean = left.iter().sum::<f64>() / n;

@@ -380,8 +380,8 @@ fn followed(data: &Data, score: &Score) -> (Vec<usize>, Vec<f64>, Vec<Option<f64
     (order, ends, opens)
 }
 
-/// The posterior of the period near its best value with nothing decided about any end, once for each
-/// view of its delays; `None` where the filter's word must do.
+/// The posterior of the period near its best value with nothing decided about any end, once for
+/// each view of its delays; `None` where the filter's word must do.
 pub(super) fn sharper(data: &Data, score: &Score) -> Option<Vec<cycle::Bells>> {
     let setup = score.setup?;
     if score.change.is_some() && data.parallel {

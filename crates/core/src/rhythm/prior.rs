@@ -213,8 +213,8 @@ pub(super) fn round_under(c: f64, sd: f64, extra: Extra) -> Option<f64> {
 
 /// Factor for the phase of a schedule against a phase without meaning: `at` is the local time of
 /// day of a tick, known to ± `sd`. Schedules run on a whole hour (0.35) or minute (0.35), and what
-/// they do shows between 10 ms and 30 s later; the rest (0.3) run whenever. What does not divide a day has
-/// no phase in it.
+/// they do shows between 10 ms and 30 s later; the rest (0.3) run whenever. What does not divide a
+/// day has no phase in it.
 pub(super) fn phase(at: f64, sd: f64, period: f64) -> f64 {
     if !divides_a_day(period) {
         return 1.0;

@@ -419,8 +419,8 @@ fn disciplined(ranked: &[Ranked]) -> bool {
     (mean - period).abs() + 2.0 * var.sqrt() < DISCIPLINED * period
 }
 
-/// Whether a free clock that leads is told from every schedule by more than its prior: it is seen to
-/// drift, or its noise to add up.
+/// Whether a free clock that leads is told from every schedule by more than its prior: it is seen
+/// to drift, or its noise to add up.
 fn drifts(data: &Data, ranked: &[Ranked]) -> bool {
     let at = |a: Anchor| ranked.iter().find(|r| r.score.anchor == a).map(|r| &r.score);
     let (Some(free), Some(wall)) = (at(Anchor::FreeRunning), at(Anchor::Wall)) else {

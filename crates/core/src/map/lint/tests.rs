@@ -62,6 +62,28 @@ struct Clean {
     proxied: bool,
 }
 
+/// The client as it was measured: its sockets to port 443 have keepalive.
+fn client() -> Snapshot {
+    let share = super::super::snapshot::Share { established: 4, with_keepalive: 4 };
+    let sockets = Sockets {
+        established: 5,
+        with_keepalive: 4,
+        to_port: BTreeMap::from([(443, share)]),
+        at_port: BTreeMap::new(),
+    };
+    let namespace =
+        Namespace { sockets: Some(sockets), tracks: Some(false), ..Namespace::default() };
+    Snapshot {
+        schema: super::super::snapshot::SCHEMA.to_owned(),
+        at_ns: 0,
+        host: "app".to_owned(),
+        kernel: None,
+        namespaces: vec![namespace],
+        programs: Vec::new(),
+        missing: Vec::new(),
+    }
+}
+
 fn clean(seed: u64) -> Clean {
     let mut draw = Draw(seed);
     for _ in 0..8 {
@@ -112,31 +134,13 @@ fn clean(seed: u64) -> Clean {
     if let Some(app) = hops.first_mut() {
         app.snapshot = Some("app.json".to_owned());
     }
-    let share = super::super::snapshot::Share { established: 4, with_keepalive: 4 };
-    let sockets = Sockets {
-        established: 5,
-        with_keepalive: 4,
-        to_port: BTreeMap::from([(443, share)]),
-        at_port: BTreeMap::new(),
-    };
-    let namespace =
-        Namespace { sockets: Some(sockets), tracks: Some(false), ..Namespace::default() };
-    let snapshot = Snapshot {
-        schema: super::super::snapshot::SCHEMA.to_owned(),
-        at_ns: 0,
-        host: "app".to_owned(),
-        kernel: None,
-        namespaces: vec![namespace],
-        programs: Vec::new(),
-        missing: Vec::new(),
-    };
     let inventory = Inventory {
         schema: super::super::inventory::SCHEMA.to_owned(),
         hops,
         paths: vec![path],
         accepted: Vec::new(),
     };
-    let snapshots = BTreeMap::from([("app.json".to_owned(), snapshot)]);
+    let snapshots = BTreeMap::from([("app.json".to_owned(), client())]);
     Clean { inventory, snapshots, shortest_s, proxied }
 }
 
