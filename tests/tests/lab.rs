@@ -28,9 +28,6 @@ const FAMILIES_MIN: usize = 45;
 /// Named wrongly, of all runs: moments differ from run to run, and three in a hundred is what is
 /// asked of verdicts on recordings.
 const WRONG_MAX: usize = 2;
-/// Named wrongly for a reason that is known (docs/limits.md, captures) and not counted above: the
-/// client answers a GOAWAY with one of its own, and that hides what the server's said.
-const HIDDEN_WORDS: [&str; 2] = ["grpc-max-connection-idle", "grpc-too-many-pings"];
 /// Packets of the recordings that the kernel must have judged.
 const JUDGED_MIN: u64 = 500;
 /// Marks the processes of one run, wherever they end up.
@@ -285,8 +282,7 @@ fn diagnosed(folders: &[PathBuf]) {
             named += 1;
             let cause = finding["verdict"]["cause"].as_str().unwrap_or(UNKNOWN);
             let name = folder.file_name().unwrap().to_string_lossy();
-            let hidden = HIDDEN_WORDS.iter().any(|scenario| name.starts_with(scenario));
-            if !is_true(cause) && !hidden {
+            if !is_true(cause) {
                 wrongly.push(format!("{name}: {cause}, in truth {}", truth["cause"]));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::super::evidence::{Cite, Evidence};
 use super::super::subject::{FlowPart, Subject};
-use crate::flow::{BySide, How, Keepalive, Traffic, Translates};
+use crate::flow::{BySide, How, Keepalive, Said, Traffic, Translates};
 use crate::terms::{Consistency, ResetKind, Side};
 use crate::time::Gap;
 use crate::wire::Words;
@@ -420,14 +420,20 @@ fn named(words: &Words) -> Option<&'static str> {
     }
 }
 
+/// The last words that say why. A GOAWAY that follows the other end's is an answer, and says nothing
+/// of its own: libraries send an empty one (RFC 9113 §6.8 has both ends send theirs).
+fn last_said(said: &[Said]) -> Option<&Said> {
+    let goaway = |s: &Said| matches!(s.words, Words::Http2GoAway { .. });
+    let first = said.iter().find(|s| goaway(s)).map(|s| s.by);
+    let answer = |s: &Said| goaway(s) && first.is_some_and(|by| by != s.by);
+    said.iter().rev().find(|s| named(&s.words).is_some() && !answer(s))
+}
+
 fn in_clear(ended: &[&FlowPart<'_>]) -> Option<Evidence> {
-    let last = |f: &FlowPart<'_>| {
-        let mut latest_first = f.flow.last_words.said.iter().rev();
-        latest_first.find_map(|s| named(&s.words))
-    };
+    let last = |f: &FlowPart<'_>| named(&last_said(&f.flow.last_words.said)?.words);
     let (value, flows) = majority(ended, last)?;
     let first = flows.first()?;
-    let said = first.flow.last_words.said.iter().rev().find(|s| named(&s.words).is_some())?;
+    let said = last_said(&first.flow.last_words.said)?;
     let what = match &said.words {
         Words::Http2GoAway { code, text } => {
             format!("HTTP/2 GOAWAY, code {code}, \u{201c}{text}\u{201d}")
@@ -494,12 +500,29 @@ fn opens(flows: &[FlowPart<'_>]) -> Option<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Mark;
+    use crate::time::Moment;
 
     #[test]
     fn a_silence_below_every_timer_is_traffic_however_short_the_life() {
         assert_eq!(busy_or_idle(0.7, 1.9), Some("busy"));
         assert_eq!(busy_or_idle(3.2, 4.0), Some("idle"));
         assert_eq!(busy_or_idle(0.7, 60.0), Some("busy"));
+    }
+
+    #[test]
+    fn an_answer_to_a_goaway_does_not_hide_it() {
+        let said = |by, packet, code, text: &str| Said {
+            by,
+            mark: Mark { packet, at: Moment::from_secs(packet as i64) },
+            words: Words::Http2GoAway { code, text: text.to_owned() },
+        };
+        let server = said(Side::Server, 5, 11, "too_many_pings");
+        let answer = said(Side::Client, 6, 0, "");
+        let last = said(Side::Server, 7, 0, "max_age");
+        assert_eq!(last_said(&[server.clone(), answer.clone()]), Some(&server));
+        assert_eq!(last_said(&[server.clone(), answer.clone(), last.clone()]), Some(&last));
+        assert_eq!(last_said(std::slice::from_ref(&answer)), Some(&answer));
     }
 
     #[test]
