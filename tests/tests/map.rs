@@ -1,12 +1,14 @@
 //! `hopclock map`, as a user meets it: the example's findings, files that are wrong, documents
 //! against their schemas, and the page of the map against the rules.
 
+use crate::collect::{in_namespace, nft};
+use hopclock_live::namespace;
 use hopclock_tests::command::{Ran, run};
 use hopclock_tests::{repo, schema, scratch};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const EXAMPLE: &str = "docs/hops.toml";
 
@@ -262,4 +264,89 @@ fn a_diagnosis_names_the_hop_of_the_map_or_says_that_one_is_missing() {
         text.out
     );
     fs::remove_dir_all(folder).unwrap();
+}
+
+// ── hosts that were built ────────────────────────────────────
+
+/// Where the hosts of the next test leave their snapshots.
+fn hosts() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("map-hosts")
+}
+
+/// A snapshot of the calling thread's namespace under a host's name.
+fn leave(host: &str, file: &str) {
+    let path = hosts().join(file);
+    let ran = run(["snapshot", "--format", "json", "--host", host, "-o", path.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn set(settings: &[(&str, &str)]) {
+    for (key, value) in settings {
+        namespace::set_sysctl(key, value).unwrap();
+    }
+}
+
+const TRANSLATES: &str = "table ip nat { chain post { type nat hook postrouting priority 100; masquerade } }\n\
+                          table ip f { chain pass { type filter hook forward priority 0; ct state invalid drop } }\n";
+
+/// Three hosts as namespaces, each measured by itself: the map is what was built, and the knob that
+/// is turned overnight is the one change that is told.
+#[test]
+fn the_map_of_hosts_is_what_was_built() {
+    const NAME: &str = "the_map_of_hosts_is_what_was_built";
+    let _ = fs::remove_dir_all(hosts());
+    fs::create_dir_all(hosts()).unwrap();
+    in_namespace(NAME, &["nft"], || {
+        set(&[("ipv4/tcp_keepalive_time", "600")]);
+        leave("app", "app.json");
+    });
+    in_namespace(NAME, &["nft"], || {
+        nft(TRANSLATES);
+        set(&[
+            ("ipv4/ip_forward", "1"),
+            ("netfilter/nf_conntrack_tcp_timeout_established", "4321"),
+            ("netfilter/nf_conntrack_tcp_timeout_unacknowledged", "77"),
+            ("netfilter/nf_conntrack_tcp_loose", "0"),
+        ]);
+        leave("egress-1", "egress-1.json");
+        set(&[("netfilter/nf_conntrack_tcp_timeout_established", "1234")]);
+        leave("egress-1", "tonight.json");
+    });
+    in_namespace(NAME, &["nft"], || leave("upstream", "upstream.json"));
+    let at = |file: &str| hosts().join(file).display().to_string();
+    if !hosts().join("upstream.json").exists() {
+        return; // skipped by name
+    }
+    let made = run(["map", "init", &at("app.json"), &at("egress-1.json"), &at("upstream.json")]);
+    assert_eq!((made.code, made.err.as_str()), (Some(0), ""), "{made:#?}");
+    let file: toml::Table = toml::from_str(&made.out).unwrap();
+    let hops = file["hop"].as_array().unwrap().iter();
+    let kinds: Vec<(&str, &str)> =
+        hops.map(|hop| (hop["name"].as_str().unwrap(), hop["kind"].as_str().unwrap())).collect();
+    assert_eq!(kinds, [("app", "client"), ("egress-1", "nat"), ("upstream", "server")]);
+    let hops = written(
+        &hosts(),
+        "hops.toml",
+        &made.out.replace("# silent_s = 3600", "speaks_first = \"client\""),
+    );
+    // Only the box tracks: the ends' tables keep nothing, whatever their sysctls say.
+    let foretold = json_of(&run(["map", "forecast", "--format", "json", &hops]));
+    let due = foretold["paths"][0]["due"].as_array().unwrap();
+    assert_eq!(due.len(), 1, "{foretold:#}");
+    assert_eq!((&due[0]["hop"], &due[0]["after_s"]), (&json!("egress-1"), &json!(4321.0)));
+    assert!(due[0]["sees"].as_str().unwrap().contains("leaves untranslated"), "{foretold:#}");
+    let linted = json_of(&run(["map", "lint", "--format", "json", &hops]));
+    let found: Vec<String> = rules(&linted).into_iter().map(|(_, rule)| rule).collect();
+    assert_eq!(found, ["keepalive-missing", "unacknowledged-short"], "{linted:#}");
+    let drawn = run(["map", "draw", "--format", "mermaid", &hops]);
+    assert!(
+        drawn.out.contains("● 4321 s of silence: nf_conntrack_tcp_timeout_established"),
+        "{drawn:#?}"
+    );
+    let ran = run(["map", "diff", "--format", "json", &hops, &at("tonight.json")]);
+    let changes = json_of(&ran);
+    let changes = changes["changes"].as_array().unwrap();
+    assert_eq!((ran.code, changes.len()), (Some(1), 1), "{changes:#?}");
+    assert_eq!((&changes[0]["before_s"], &changes[0]["after_s"]), (&json!(4321.0), &json!(1234.0)));
+    fs::remove_dir_all(hosts()).unwrap();
 }
