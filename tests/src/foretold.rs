@@ -14,7 +14,7 @@ use hopclock_core::conntrack::sweep::{Row, RunOut, Sweep, Variant};
 use hopclock_core::conntrack::version::JUDGED;
 use hopclock_core::conntrack::{Settings, Verdict};
 use hopclock_core::dump::rules::ask::{Asked, Does, Ruled};
-use hopclock_core::dump::rules::{Act, CtState, Hook, Rules};
+use hopclock_core::dump::rules::{Act, CtState, Hook, Rule, Rules};
 use hopclock_core::dump::{conntrack, links, sysctl};
 use hopclock_core::time::Gap;
 
@@ -85,8 +85,9 @@ struct Seen {
     len: u32,
 }
 
-/// Rows of a sweep over a run's own hop, and its packets.
-fn sweep(run: &Path, tried: &[&str]) -> io::Result<(Vec<Row>, Vec<Seen>)> {
+/// Rows of a sweep over a run's own hop, its packets, and the connections of which a dump tells how
+/// they are translated.
+fn sweep(run: &Path, tried: &[&str]) -> io::Result<(Vec<Row>, Vec<Seen>, Vec<Tuple>)> {
     let hop = hop(run).ok_or_else(|| Error::other("no hop"))?;
     let mut was = Settings::default();
     for setting in sysctl::read(&fs::read_to_string(hop.join("sysctl.txt"))?).0 {
@@ -99,11 +100,13 @@ fn sweep(run: &Path, tried: &[&str]) -> io::Result<(Vec<Row>, Vec<Seen>)> {
     let variants: Result<Vec<Variant>, _> =
         tried.iter().map(|text| Variant::parse(text, was)).collect();
     let mut sweep = Sweep::new(was, JUDGED, variants.map_err(Error::other)?);
+    let mut translated = Vec::new();
     for entry in fs::read_dir(&hop)?.filter_map(Result::ok) {
         if entry.file_name().to_string_lossy().starts_with("conntrack-") {
             for told in conntrack::read(&fs::read_to_string(entry.path())?).0 {
                 if let (Some(reply), "tcp") = (told.reply, told.protocol.as_str()) {
                     sweep.translate(tuple(&told.original), tuple(&reply));
+                    translated.extend([tuple(&told.original), tuple(&reply)]);
                 }
             }
         }
@@ -123,7 +126,7 @@ fn sweep(run: &Path, tried: &[&str]) -> io::Result<(Vec<Row>, Vec<Seen>)> {
             seen.push(Seen { number, at, tuple, flags: tcp.flags, len: tcp.len });
         }
     }
-    Ok((sweep.rows(), seen))
+    Ok((sweep.rows(), seen, translated))
 }
 
 fn tuple(told: &conntrack::Tuple) -> Tuple {
@@ -133,7 +136,7 @@ fn tuple(told: &conntrack::Tuple) -> Tuple {
 
 /// Where an entry ran out and was needed: whom the packet reaches, and what came of it.
 fn as_captured(run: &Path) -> io::Result<Option<Told>> {
-    let (rows, seen) = sweep(run, &[])?;
+    let (rows, seen, translated) = sweep(run, &[])?;
     let Some(out) = rows.first().and_then(|row| row.first_run_out.as_ref()) else {
         return Ok(None);
     };
@@ -150,6 +153,11 @@ fn as_captured(run: &Path) -> io::Result<Option<Told>> {
         (false, true) => "answered",
         (false, false) => "no answer",
     };
+    let known = translated.contains(&needed.tuple);
+    if !known && translates(run)? {
+        let foretold = "found none; no dump tells how it was translated";
+        return Ok(Some(told(run, "as captured", (foretold, shown), None)));
+    }
     let (foretold, agrees) = match way(run, needed, out)? {
         Way::Stopped => ("found none, and a rule drops it", Some(answer.is_none())),
         Way::Anew => {
@@ -177,6 +185,12 @@ fn as_captured(run: &Path) -> io::Result<Option<Told>> {
         }
     };
     Ok(Some(told(run, "as captured", (foretold, shown), agrees)))
+}
+
+/// Whether a rule of the box translates anything.
+fn translates(run: &Path) -> io::Result<bool> {
+    let act = |rule: &Rule| matches!(rule.act, Act::Translate(_));
+    Ok(rules(run)?.is_some_and(|rules| rules.rules().any(|(_, rule)| act(rule))))
 }
 
 /// Whether the host that has a packet's destination for its own knows a way to its source, and the
@@ -257,7 +271,7 @@ fn way(run: &Path, needed: &Seen, out: &RunOut) -> io::Result<Way> {
 
 /// A what-if of one run, and what became of the run that did it.
 fn what_if(run: &Path, tried: &str, deed: &Path) -> io::Result<Option<Told>> {
-    let (rows, _) = sweep(run, &[tried])?;
+    let (rows, ..) = sweep(run, &[tried])?;
     let [base, row] = rows.as_slice() else { return Ok(None) };
     if base.lost == 0 {
         return Ok(None);

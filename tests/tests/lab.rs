@@ -67,7 +67,14 @@ impl Lab {
 
     fn end(self) -> Ran {
         let output = self.child.wait_with_output().unwrap();
-        // Whoever it started would have the mark in its environment, too.
+        // Whoever it started would have the mark in its environment, too. A tool that was being fed
+        // its rules ends when it reads that its feeder is gone.
+        for _ in 0..50 {
+            if marked(&self.mark).is_empty() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         assert_eq!(marked(&self.mark), Vec::<String>::new(), "processes stay");
         Ran {
             code: output.status.code(),

@@ -209,7 +209,6 @@ fn files_that_are_no_rules_or_no_links_are_told_in_a_sentence() {
         (&["--rules", "no-such.nft", "--links", links], 3, "no-such.nft: "),
         (&["--rules", rules], 2, "--links"),
         (&["--links", links], 2, "--rules"),
-        (&["--rules", rules, "--links", links, "--fix", "tcp_loose=1"], 2, "--fix"),
     ] {
         let ran = replay(&capture, more);
         assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{ran:#?}");
