@@ -1,7 +1,7 @@
 //! Logs that were rotated through several files: which files are one log, and in which order.
 //! Names say which may belong together, the stamps they begin with say in which order, or the
 //! names where stamps carry no date. Refuses to join what may be several logs: see
-//! [`read`](super::read), which reads files that run side by side one by one.
+//! [`read`], which reads files that run side by side one by one.
 
 use super::folder::FileToRead;
 use super::kind::Kind;

@@ -420,8 +420,8 @@ fn named(words: &Words) -> Option<&'static str> {
     }
 }
 
-/// The last words that say why. A GOAWAY that follows the other end's is an answer, and says nothing
-/// of its own: libraries send an empty one (RFC 9113 §6.8 has both ends send theirs).
+/// The last words that say why. A GOAWAY that follows the other end's is an answer, and says
+/// nothing of its own: libraries send an empty one (RFC 9113 §6.8 has both ends send theirs).
 fn last_said(said: &[Said]) -> Option<&Said> {
     let goaway = |s: &Said| matches!(s.words, Words::Http2GoAway { .. });
     let first = said.iter().find(|s| goaway(s)).map(|s| s.by);
