@@ -286,8 +286,19 @@ fn set(settings: &[(&str, &str)]) {
     }
 }
 
-const TRANSLATES: &str = "table ip nat { chain post { type nat hook postrouting priority 100; masquerade; } }\n\
-                          table ip f { chain pass { type filter hook forward priority 0; ct state invalid drop; } }\n";
+const TRANSLATES: &str = "table ip nat {
+  chain post {
+    type nat hook postrouting priority 100
+    masquerade
+  }
+}
+table ip f {
+  chain pass {
+    type filter hook forward priority 0
+    ct state invalid drop
+  }
+}
+";
 
 /// Three hosts as namespaces, each measured by itself: the map is what was built, and the knob that
 /// is turned overnight is the one change that is told.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A value keeps how it came to be known ([`settle::Known`]) from the file it was read in to the
-//! last sentence about it: measured on the hop, stated by a person, a product's default, or nothing.
-//! Nothing here measures a host (`live` does) or draws a picture (`render` does).
+//! last sentence about it: measured on the hop, stated by a person, a product's default, or
+//! nothing. Nothing here measures a host (`live` does) or draws a picture (`render` does).
 
 pub mod document;
 pub mod drift;
