@@ -546,8 +546,20 @@ fn a_measure_that_moves_the_end_is_held_to_when_it_comes() {
 fn a_ping_saves_a_quiet_stream_and_none_on_a_frozen_entry() {
     let _alone = alone();
     in_namespace("a_ping_saves_a_quiet_stream_and_none_on_a_frozen_entry", &["nft"], || {
-        let out = scratch("lab-story");
-        let ran = lab(&["fix", "story", "--seed", SEED, "--format", "jsonl"], &out);
+        // The stray segment races the stream it is to freeze: where it came too late nothing froze,
+        // which exit code 1 says. That may happen now and then, and not three times in a row.
+        let story = || {
+            let out = scratch("lab-story");
+            (lab(&["fix", "story", "--seed", SEED, "--format", "jsonl"], &out), out)
+        };
+        let (mut ran, mut out) = story();
+        for _ in 0..2 {
+            if ran.code == Some(1) {
+                told("lab: nothing froze in a story, it is played again");
+                fs::remove_dir_all(&out).unwrap();
+                (ran, out) = story();
+            }
+        }
         let rows = ran.jsonl();
         rows.iter().for_each(|row| schema::validate("story", row));
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{rows:#?}");
