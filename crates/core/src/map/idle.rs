@@ -52,6 +52,9 @@ pub fn timers<'a>(map: &'a Map, path: &Path) -> Vec<Met<'a>> {
     };
     let mut met = map.met(path, wanted);
     met.retain(|m| m.kept.seconds.is_some());
+    // Who opens a path's connections may let go of them when it likes: that is no loss, and the
+    // order in which both sides let go is a rule of its own.
+    met.retain(|m| m.at > 0 || m.kept.job == Job::Forgets);
     met.retain(|m| path.used == Use::Requests || !m.kept.not_in_streams);
     met.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
     met
